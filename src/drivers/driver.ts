@@ -1,0 +1,137 @@
+// Owns the contract that every backend of a tenant database fulfils.
+// A driver knows names of databases; it knows no tenants, no HTTP and no caches.
+
+/** What a statement may be given for a `?`: D1's list, and `bigint` where the driver says so. */
+export type SqlParameter = null | number | bigint | string | boolean | ArrayBuffer | ArrayBufferView;
+
+/** One statement with its parameters in order. The driver checks them (`TYPE_ERROR`). */
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly unknown[];
+}
+
+/** How one statement is to be run. */
+export interface RunOptions {
+  /** Rows as objects by column name (of columns that share a name the last wins) or as arrays. @default "objects" */
+  readonly rows?: "objects" | "arrays";
+  /** Stop after the first row. @default false */
+  readonly first?: boolean;
+  /** Refuse, with `READ_ONLY`, a statement that could write. @default false */
+  readonly readOnly?: boolean;
+  /** Fail with `TOO_MANY_ROWS` once more rows than this have come. @default no limit */
+  readonly maxRows?: number;
+  /** Fail with `RESPONSE_TOO_LARGE` once the rows' values are larger than this, in bytes. @default no limit */
+  readonly maxBytes?: number;
+  /** 64-bit integers as numbers (rounded beyond 2^53, as D1 does) or as `bigint`. @default "number" */
+  readonly integers?: "number" | "bigint";
+}
+
+/** D1's `meta`. */
+export interface StatementMeta {
+  /** Milliseconds that the statement ran. */
+  duration: number;
+  /** Rows inserted, updated or deleted. */
+  changes: number;
+  /** The last rowid that this connection inserted; 0 before the first. */
+  last_row_id: number;
+  /** Whether the statement changed the database. */
+  changed_db: boolean;
+  /** Bytes of the database after the statement. */
+  size_after: number;
+  /** Rows read. A driver that cannot count them says the rows returned. */
+  rows_read: number;
+  /** Rows written. A driver that cannot count them says `changes`. */
+  rows_written: number;
+}
+
+/** What a statement gave. */
+export interface ResultSet<Row = Record<string, unknown> | unknown[]> {
+  readonly columns: readonly string[];
+  readonly rows: Row[];
+  readonly meta: StatementMeta;
+}
+
+/** D1's answer to `exec()`: statements run, and milliseconds. */
+export interface ExecResult {
+  count: number;
+  duration: number;
+}
+
+/** Whatever runs statements: a handle, a transaction, a session. */
+export interface SqlRunner {
+  /** @throws {TenantryError} `SQL_ERROR`, `CONSTRAINT`, `TYPE_ERROR`, `DATABASE_*`, and those of the options. */
+  run(statement: Statement, options?: RunOptions): Promise<ResultSet>;
+  /** All of the statements in one transaction, or none. */
+  batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]>;
+  /** Text of several statements without parameters. Not atomic. */
+  exec(sql: string): Promise<ExecResult>;
+}
+
+export type TransactionMode = "read" | "write";
+
+/** A pinned connection: what is begun here is committed here. Close it, or its lease is never given back. */
+export interface Session extends SqlRunner {
+  /** Whether a transaction is open on this connection. */
+  readonly inTransaction: boolean;
+  close(): Promise<void>;
+}
+
+/** A script to be run with its follow-up in one transaction, as a migration is. */
+export interface Script {
+  /** Statements without parameters and without `BEGIN` or `COMMIT`. */
+  readonly sql: string;
+  /** Statements that belong to it, such as the journal's row. */
+  readonly then: readonly Statement[];
+  /**
+   * Run in the same transaction before anything else; if it returns rows, the script is not run: somebody
+   * else has run it already.
+   */
+  readonly unless?: Statement;
+}
+
+/** An open tenant database. */
+export interface Handle extends SqlRunner {
+  /**
+   * Runs `fn` in an interactive transaction: commits when it fulfils, rolls back when it rejects or when
+   * `timeoutMs` have passed (`TRANSACTION_TIMEOUT`).
+   * @throws {TenantryError} `UNSUPPORTED` without the capability `transactions`.
+   */
+  transaction<T>(
+    mode: TransactionMode,
+    fn: (tx: SqlRunner) => Promise<T>,
+    options?: { readonly timeoutMs?: number },
+  ): Promise<T>;
+  /** A connection of its own. @throws {TenantryError} `UNSUPPORTED` without the capability `sessions`. */
+  session(): Promise<Session>;
+  /** Whether the script ran: false when `unless` found rows. */
+  script(script: Script): Promise<boolean>;
+  /** Writes a consistent copy to a new file at `path`. @throws {TenantryError} `UNSUPPORTED`. */
+  snapshot(path: string): Promise<void>;
+  /** Bytes of the database, as the last statement saw it. */
+  sizeBytes(): Promise<number>;
+  /** Waits for nothing: whoever closes a handle has made sure that no one uses it. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What a driver can do beyond D1's own API; declared, never sniffed. */
+export interface DriverCapabilities {
+  readonly transactions: boolean;
+  readonly sessions: boolean;
+  readonly snapshots: boolean;
+  /** Parameters may be `bigint`, and integers can come back as such. */
+  readonly bigint: boolean;
+}
+
+/** One kind of backend. A factory makes it: `localDriver({ dir })`. */
+export interface Driver<H extends Handle = Handle> {
+  readonly name: "local" | "libsql" | "d1" | "durable-object";
+  readonly capabilities: DriverCapabilities;
+  /** File descriptors that an open handle holds. */
+  readonly descriptorsPerHandle: number;
+  /** Opens what is there, never creates. @throws {TenantryError} `DATABASE_MISSING`, `DATABASE_CORRUPT`, … */
+  open(name: string): Promise<H>;
+  /** Whether a database of that name is there. */
+  exists(name: string): Promise<boolean>;
+  /** Removes the database and every side file of it; what is not there is no error. */
+  remove(name: string): Promise<void>;
+}
