@@ -87,6 +87,13 @@ export interface Script {
    * else has run it already.
    */
   readonly unless?: Statement;
+  /**
+   * Run with foreign keys off and `PRAGMA foreign_key_check` before the commit: a `DROP TABLE` of a parent
+   * then keeps its children, and a script that leaves a row without its parent fails with `CONSTRAINT`, as
+   * a whole. Foreign keys are on again afterwards, whatever happened. A driver that cannot switch them off
+   * throws `UNSUPPORTED` and runs nothing.
+   */
+  readonly foreignKeys?: "off";
 }
 
 /** An open tenant database. */
