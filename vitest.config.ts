@@ -1,10 +1,25 @@
+// Owns which tests run where: Node runs test/, workerd runs test/workerd/ on real D1.
+// Adds no other behaviour: a test that needs a setting says so itself.
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-// One project a runtime: Node runs everything in test/, workerd runs what must hold on real D1.
+const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 };
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          ...timeouts,
+          name: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/workerd/**"],
+        },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        test: { ...timeouts, name: "workerd", include: ["test/workerd/**/*.test.ts"] },
+      },
+    ],
   },
 });
