@@ -46,6 +46,7 @@ export interface StatementMeta {
 
 /** What a statement gave. */
 export interface ResultSet<Row = Record<string, unknown> | unknown[]> {
+  /** Names in order; empty unless rows were asked for as arrays. */
   readonly columns: readonly string[];
   readonly rows: Row[];
   readonly meta: StatementMeta;
@@ -63,7 +64,7 @@ export interface SqlRunner {
   run(statement: Statement, options?: RunOptions): Promise<ResultSet>;
   /** All of the statements in one transaction, or none. */
   batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]>;
-  /** Text of several statements without parameters. Not atomic. */
+  /** Text of several statements without parameters: all or, where one fails, none. */
   exec(sql: string): Promise<ExecResult>;
 }
 
@@ -129,6 +130,20 @@ export interface DriverCapabilities {
   readonly bigint: boolean;
 }
 
+/** What a new database begins as: a migrated one, made once by `build` and kept under `key`, or a file. */
+export type DatabaseSource<H extends Handle = Handle> =
+  | { readonly key: string; readonly build: (handle: H) => Promise<void> }
+  /** Taken over, not copied: the file is gone from its place afterwards. */
+  | { readonly file: string };
+
+/** A new database that is ready but has no name yet. */
+export interface StagedDatabase {
+  /** Gives it its name, durably. What no one owned under that name is moved aside, never overwritten. */
+  commit(): Promise<void>;
+  /** Forgets it. After `commit()` this does nothing. */
+  discard(): Promise<void>;
+}
+
 /** One kind of backend. A factory makes it: `localDriver({ dir })`. */
 export interface Driver<H extends Handle = Handle> {
   readonly name: "local" | "libsql" | "d1" | "durable-object";
@@ -139,6 +154,13 @@ export interface Driver<H extends Handle = Handle> {
   open(name: string): Promise<H>;
   /** Whether a database of that name is there. */
   exists(name: string): Promise<boolean>;
+  /** Makes a new database ready. Nothing is to be seen of it before its `commit()`. */
+  stage(name: string, source: DatabaseSource<H>): Promise<StagedDatabase>;
+  /**
+   * Returns once no process has the database open and all that was committed lies in its one file.
+   * @throws {TenantryError} `DATABASE_BUSY` after `timeoutMs`
+   */
+  quiesce(name: string, options: { readonly timeoutMs: number }): Promise<void>;
   /** Removes the database and every side file of it; what is not there is no error. */
   remove(name: string): Promise<void>;
 }

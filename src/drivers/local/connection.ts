@@ -1,0 +1,263 @@
+// Owns one better-sqlite3 connection: its pragmas, its prepared statements, and a statement's run.
+// Everything here is synchronous; who may run when is the handle's business.
+import Database from "better-sqlite3";
+import { LRUCache } from "lru-cache";
+import { inspectStatement } from "../../sql/inspect-statement.ts";
+import { TEMPORARY } from "../../sql/refused-names.ts";
+import { splitStatements } from "../../sql/split-statements.ts";
+import { TenantryError } from "../../tenantry-error.ts";
+import type { ExecResult, ResultSet, RunOptions, StatementMeta } from "../driver.ts";
+import { bindable } from "../parameter.ts";
+import { fromSqlite } from "./sqlite-error.ts";
+
+/** What a connection is opened with. */
+export interface ConnectionOptions {
+  /** `normal`: an acknowledged write survives a killed process; `full`: a power cut as well. */
+  readonly durability: "normal" | "full";
+  /** Bytes of page cache. */
+  readonly cacheBytes: number;
+  /** Prepared statements kept. */
+  readonly statementCacheEntries: number;
+  /** Pages that the database may grow to; 0 for no limit. */
+  readonly maxPages: number;
+}
+
+/** Bytes to which a checkpoint cuts the write-ahead log, so that one large write does not keep its disk. */
+const JOURNAL_SIZE_LIMIT_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Verbs by which a statement reaches past its database or its own end. What else the guard refuses is the
+ * application's to do: internal tables are guarded where SQL comes from outside.
+ */
+const LEAVES_THE_DATABASE: ReadonlySet<string> = new Set(["ATTACH", "DETACH", "VACUUM", "PRAGMA"]);
+
+interface Prepared {
+  readonly statement: Database.Statement<unknown[]>;
+  readonly reader: boolean;
+  readonly readOnly: boolean;
+  readonly transaction: boolean;
+  arrays: boolean;
+  bigint: boolean;
+}
+
+const NO_OPTIONS: RunOptions = {};
+const NO_ROWS = { columns: [], rows: [] };
+
+/** One connection to a database file. Its errors are TenantryErrors but for a busy one, which is retried. */
+export class Connection {
+  readonly sqlite: Database.Database;
+  readonly #prepared: LRUCache<string, Prepared>;
+  readonly #written: Database.Statement<[], [number, number]>;
+  readonly #pageCount: Database.Statement<[], [number]>;
+  readonly #dataVersion: Database.Statement<[], [number]>;
+  readonly #pageSize: number;
+  #sizeBytes = 0;
+  #lastRowId = 0;
+
+  /** @throws what better-sqlite3 throws; nothing stays open then */
+  constructor(path: string, options: ConnectionOptions) {
+    const sqlite = new Database(path, { fileMustExist: true, timeout: 0 });
+    try {
+      sqlite.exec(pragmas(options));
+      this.#written = sqlite
+        .prepare<[], [number, number]>("SELECT total_changes(), last_insert_rowid()")
+        .raw();
+      this.#pageCount = sqlite.prepare<[], [number]>("PRAGMA page_count").raw();
+      this.#dataVersion = sqlite.prepare<[], [number]>("PRAGMA data_version").raw();
+      this.#pageSize = sqlite.pragma("page_size", { simple: true }) as number;
+    } catch (error) {
+      sqlite.close();
+      throw error;
+    }
+    this.sqlite = sqlite;
+    this.#prepared = new LRUCache({ max: options.statementCacheEntries });
+  }
+
+  /** Bytes of the database now. */
+  get sizeBytes(): number {
+    return (this.#sizeBytes = (this.#pageCount.get()?.[0] ?? 0) * this.#pageSize);
+  }
+
+  /** Changes whenever somebody other than this connection has committed. */
+  get dataVersion(): number {
+    return this.#dataVersion.get()?.[0] ?? 0;
+  }
+
+  get inTransaction(): boolean {
+    return this.sqlite.inTransaction;
+  }
+
+  /** Prepares `sql`, or finds it prepared. @throws {TenantryError} `SQL_ERROR`, `SQL_REFUSED`, … */
+  prepare(sql: string): Prepared {
+    const known = this.#prepared.get(sql);
+    if (known) return known;
+    const { kind, verb, refusal } = inspectStatement(sql);
+    if (kind === "refused" && (LEAVES_THE_DATABASE.has(verb) || refusal === TEMPORARY)) {
+      throw new TenantryError("SQL_REFUSED", "D1_ERROR: not authorized: SQLITE_AUTH", {
+        sqliteCode: "SQLITE_AUTH",
+        hint: "A tenant's SQL stays in its own database, and leaves nothing on the connection that its requests share. withSqlite() gives the raw handle.",
+      });
+    }
+    try {
+      const statement = this.sqlite.prepare<unknown[]>(sql);
+      const prepared: Prepared = {
+        statement,
+        reader: statement.reader,
+        readOnly: statement.readonly,
+        transaction: kind === "transaction",
+        arrays: false,
+        bigint: false,
+      };
+      this.#prepared.set(sql, prepared);
+      return prepared;
+    } catch (error) {
+      throw fromSqlite(error);
+    }
+  }
+
+  /** Runs a statement to its end. @throws what better-sqlite3 throws */
+  run(prepared: Prepared, params: readonly unknown[], options: RunOptions = NO_OPTIONS): ResultSet {
+    const values = bindable(params);
+    if (options.readOnly && !prepared.readOnly) throw readOnly();
+    if (prepared.readOnly) {
+      const started = performance.now();
+      const { columns, rows } = this.#rows(prepared, values, options);
+      return { columns, rows, meta: this.#meta(started, 0, false, rows.length) };
+    }
+    const [changesBefore, rowIdBefore] = this.#written.get()!;
+    const sizeBefore = this.#sizeBytes;
+    const started = performance.now();
+    const { columns, rows } = this.#rows(prepared, values, options);
+    const [changesAfter, rowId] = this.#written.get()!;
+    const changes = changesAfter - changesBefore;
+    this.#lastRowId = rowId;
+    const changed = changes > 0 || rowId !== rowIdBefore || this.sizeBytes !== sizeBefore;
+    return { columns, rows, meta: this.#meta(started, changes, changed, rows.length) };
+  }
+
+  /** Runs text of several statements without parameters. Whoever calls it wraps it in a transaction. */
+  exec(sql: string): ExecResult {
+    const started = performance.now();
+    const statements = splitStatements(sql);
+    if (statements.length === 0)
+      throw new TenantryError("SQL_NO_STATEMENT", "D1_ERROR: No SQL statements detected.");
+    for (const text of statements) {
+      const prepared = this.prepare(text);
+      if (prepared.transaction) throw noTransaction();
+      this.run(prepared, []);
+    }
+    return { count: statements.length, duration: performance.now() - started };
+  }
+
+  close(): void {
+    this.#prepared.clear();
+    this.sqlite.close();
+  }
+
+  #rows(
+    prepared: Prepared,
+    values: readonly unknown[],
+    options: RunOptions,
+  ): { columns: readonly string[]; rows: ResultSet["rows"] } {
+    const { statement } = prepared;
+    if (!prepared.reader) {
+      statement.run(...values);
+      return NO_ROWS;
+    }
+    const arrays = options.rows === "arrays";
+    if (arrays !== prepared.arrays) statement.raw((prepared.arrays = arrays));
+    const bigint = options.integers === "bigint";
+    if (bigint !== prepared.bigint) statement.safeIntegers((prepared.bigint = bigint));
+    const rows = readRows(statement, values, options, !prepared.readOnly);
+    // Asked for after the run: before it, SQLite may still hold the columns of an older schema.
+    return { columns: arrays ? statement.columns().map((column) => column.name) : [], rows };
+  }
+
+  #meta(started: number, changes: number, changed: boolean, read: number): StatementMeta {
+    return {
+      duration: performance.now() - started,
+      changes,
+      last_row_id: this.#lastRowId,
+      changed_db: changed,
+      size_after: this.#sizeBytes || this.sizeBytes,
+      rows_read: read,
+      rows_written: changes,
+    };
+  }
+}
+
+/** The error for a `BEGIN` or `COMMIT` where others share the connection. */
+export function noTransaction(): TenantryError {
+  return new TenantryError(
+    "SQL_REFUSED",
+    "D1_ERROR: To execute a transaction, please use batch() or transaction() instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements.: SQLITE_AUTH",
+    { sqliteCode: "SQLITE_AUTH", hint: "batch() is atomic; transaction() is interactive." },
+  );
+}
+
+/** The error for a write where only reads are allowed. */
+export function readOnly(): TenantryError {
+  return new TenantryError("READ_ONLY", "This statement writes, and only reading is allowed here.", {
+    hint: "Use a token of scope write, or a write transaction.",
+  });
+}
+
+function pragmas({ durability, cacheBytes, maxPages }: ConnectionOptions): string {
+  return [
+    "PRAGMA journal_mode = WAL",
+    `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`,
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    `PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT_BYTES}`,
+    `PRAGMA cache_size = -${Math.max(1, Math.floor(cacheBytes / 1024))}`,
+    ...(maxPages > 0 ? [`PRAGMA max_page_count = ${maxPages}`] : []),
+  ].join(";");
+}
+
+function readRows(
+  statement: Database.Statement<unknown[]>,
+  values: readonly unknown[],
+  { first, maxRows, maxBytes }: RunOptions,
+  writes: boolean,
+): ResultSet["rows"] {
+  if (first && !writes) {
+    const row = statement.get(...values);
+    return row === undefined ? [] : [row as Record<string, unknown>];
+  }
+  if (maxRows === undefined && maxBytes === undefined) {
+    // A statement that writes runs to its end, also where only its first row is wanted.
+    const all = statement.all(...values) as ResultSet["rows"];
+    return first ? all.slice(0, 1) : all;
+  }
+  // Rows are read one by one, so that an endless result ends at the limit.
+  const rows: ResultSet["rows"] = [];
+  let bytes = 0;
+  for (const row of statement.iterate(...values) as IterableIterator<Record<string, unknown> | unknown[]>) {
+    if (maxRows !== undefined && rows.length === maxRows) {
+      throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
+        hint: "Add a LIMIT and page through it.",
+      });
+    }
+    rows.push(row);
+    if (maxBytes === undefined) continue;
+    bytes += approximateBytes(row);
+    if (bytes > maxBytes) {
+      throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
+        hint: "Name fewer columns, add a LIMIT, or export the tenant.",
+      });
+    }
+  }
+  return rows;
+}
+
+/** Bytes that a row takes in an answer, within a factor of two. */
+function approximateBytes(row: Record<string, unknown> | unknown[]): number {
+  let bytes = 2;
+  for (const value of Array.isArray(row) ? row : Object.values(row)) {
+    if (typeof value === "string") bytes += value.length;
+    else if (value instanceof Uint8Array) bytes += value.byteLength;
+    bytes += 8;
+  }
+  return bytes;
+}

@@ -1,0 +1,76 @@
+// Owns where a tenant's file lies, and what happens to whole files: put in place, moved aside, removed.
+// Never opens a file that SQLite may have open: closing it again would drop SQLite's locks.
+import { hash } from "node:crypto";
+import { constants } from "node:fs";
+import { copyFile, lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** The files that SQLite keeps beside a database. A stale one ruins the next database of that name. */
+export const SIDE_FILE_SUFFIXES: readonly string[] = ["-wal", "-shm", "-journal"];
+
+/** `<dir>/tenants/<2 hex of a hash of the name>/<name>.db`: at most 256 folders, evenly filled. */
+export function databasePath(dir: string, name: string): string {
+  return join(dir, "tenants", hash("sha1", name).slice(0, 2), `${name}.db`);
+}
+
+/** Copies by reference where the file system can, and waits until the copy is on the disk. */
+export async function copyDurably(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  await syncFile(to);
+}
+
+/** Waits until what was written to `path`, a file or a folder, is on the disk. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Moves `from` to `to`. Whatever stood at `to`, side files included, goes to `<dir>/orphans/`: nobody knows
+ * of it any more, but it may be somebody's data.
+ */
+export async function putInPlace(from: string, to: string, dir: string): Promise<void> {
+  const present = await presentFiles(to);
+  if (present.length > 0) {
+    const aside = join(dir, "orphans", `${new Date().toISOString().replaceAll(":", "-")}-${process.pid}`);
+    await mkdir(aside, { recursive: true });
+    for (const path of present) await rename(path, join(aside, path.slice(dirname(to).length + 1)));
+  }
+  await mkdir(dirname(to), { recursive: true });
+  await rename(from, to);
+  await syncFile(dirname(to));
+}
+
+/** Removes a database and its side files, each on its own, whichever of them are there. */
+export async function removeDatabase(path: string): Promise<void> {
+  const results = await Promise.allSettled(filesOf(path).map((file) => rm(file, { force: true })));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+/** Which of a database's files are there. */
+export async function presentFiles(path: string): Promise<string[]> {
+  const found = await Promise.all(
+    filesOf(path).map(async (file) => ((await exists(file)) ? file : undefined)),
+  );
+  return found.filter((file) => file !== undefined);
+}
+
+/** Whether anything, be it a dangling link, has that name. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function filesOf(path: string): string[] {
+  return [path, ...SIDE_FILE_SUFFIXES.map((suffix) => path + suffix)];
+}

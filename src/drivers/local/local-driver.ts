@@ -1,0 +1,230 @@
+// Owns databases as files of one folder: opening, staging a new one, quieting and removing one.
+// Does not know which of them are tenants, nor which are open.
+import { randomUUID } from "node:crypto";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import Database from "better-sqlite3";
+import { TenantryError } from "../../tenantry-error.ts";
+import type { DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
+import { Connection } from "./connection.ts";
+import { copyDurably, databasePath, exists, putInPlace, removeDatabase, syncFile } from "./database-file.ts";
+import { LocalHandle, type LocalHandleOptions } from "./local-handle.ts";
+import { fromSqlite, isBusy } from "./sqlite-error.ts";
+import { TurnQueue } from "./turn-queue.ts";
+
+export const DEFAULT_CACHE_BYTES = 512 * 1024;
+export const DEFAULT_STATEMENT_CACHE_ENTRIES = 64;
+export const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
+export const DEFAULT_TRANSACTION_TIMEOUT_MS = 5_000;
+export const DEFAULT_MAX_SESSIONS = 8;
+
+/** Descriptors of an open database: the file, its `-wal` and its `-shm`. */
+const DESCRIPTORS_PER_HANDLE = 3;
+const PAGE_BYTES = 4096;
+const QUIESCE_RETRY_MS = 10;
+
+/** Options of {@link localDriver}. */
+export interface LocalDriverOptions {
+  /** The data folder. */
+  readonly dir: string;
+  /**
+   * `normal`: an acknowledged write survives a killed process, a power cut may take the last of them;
+   * `full`: it survives a power cut as well, at about nine times the cost of a write.
+   * @default "normal"
+   */
+  readonly durability?: "normal" | "full";
+  /** Bytes of page cache for each connection. @default 524288 */
+  readonly cacheBytes?: number;
+  /** Prepared statements kept for each connection. @default 64 */
+  readonly statementCacheEntries?: number;
+  /** Milliseconds that a statement waits for another writer. @default 5000 */
+  readonly busyTimeoutMs?: number;
+  /** Milliseconds that an interactive transaction may take. @default 5000 */
+  readonly transactionTimeoutMs?: number;
+  /** Connections of one database besides the shared one, for transactions and snapshots. @default 8 */
+  readonly maxSessions?: number;
+  /** Bytes that one database may grow to; 0 for no limit. @default 0 */
+  readonly maxDatabaseBytes?: number;
+}
+
+/** A {@link Driver} whose databases are files. */
+export interface LocalDriver extends Driver<LocalHandle> {
+  readonly name: "local";
+  readonly dir: string;
+  /** Where the database of that name lies, whether or not it is there. */
+  pathOf(name: string): string;
+  /** Opens the file at `path`, which need not be a tenant's; creates it when `create` says so. */
+  openFile(path: string, options?: { readonly create?: boolean }): Promise<LocalHandle>;
+}
+
+/**
+ * SQLite files below one folder, by better-sqlite3.
+ *
+ * @example
+ * const driver = localDriver({ dir: "./data", durability: "full" });
+ */
+export function localDriver({
+  dir: folder,
+  durability = "normal",
+  cacheBytes = DEFAULT_CACHE_BYTES,
+  statementCacheEntries = DEFAULT_STATEMENT_CACHE_ENTRIES,
+  busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS,
+  transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS,
+  maxSessions = DEFAULT_MAX_SESSIONS,
+  maxDatabaseBytes = 0,
+}: LocalDriverOptions): LocalDriver {
+  const dir = resolve(folder);
+  const turns = new TurnQueue();
+  const handleOptions: LocalHandleOptions = {
+    durability,
+    cacheBytes,
+    statementCacheEntries,
+    busyTimeoutMs,
+    transactionTimeoutMs,
+    maxSessions,
+    maxPages: Math.floor(maxDatabaseBytes / PAGE_BYTES),
+  };
+  const templates = new Map<string, Promise<string>>();
+
+  const openFile: LocalDriver["openFile"] = async (path, { create = false } = {}) => {
+    if (create) new Database(path).close();
+    const shared = await retryWhileBusy(busyTimeoutMs, () => new Connection(path, handleOptions));
+    return new LocalHandle(path, shared, turns, handleOptions);
+  };
+
+  const scratchPath = async (): Promise<string> => {
+    await mkdir(join(dir, "scratch"), { recursive: true });
+    return join(dir, "scratch", `${randomUUID()}.db`);
+  };
+
+  const buildTemplate = async (
+    key: string,
+    build: (handle: LocalHandle) => Promise<void>,
+  ): Promise<string> => {
+    const path = join(dir, `template-${key}.db`);
+    if (await exists(path)) return path;
+    const scratch = await scratchPath();
+    try {
+      const handle = await openFile(scratch, { create: true });
+      try {
+        await build(handle);
+      } finally {
+        await handle.close();
+      }
+      await syncFile(scratch);
+      // Another process may have built it meanwhile: the two are the same.
+      await rename(scratch, path);
+    } finally {
+      await removeDatabase(scratch);
+    }
+    return path;
+  };
+
+  const template = (key: string, build: (handle: LocalHandle) => Promise<void>): Promise<string> => {
+    let built = templates.get(key);
+    if (!built) {
+      built = buildTemplate(key, build);
+      templates.set(key, built);
+      built.catch(() => templates.delete(key));
+    }
+    return built;
+  };
+
+  const stage = async (name: string, source: DatabaseSource<LocalHandle>): Promise<StagedDatabase> => {
+    const scratch = await scratchPath();
+    if ("file" in source) {
+      await rename(source.file, scratch);
+      await syncFile(scratch);
+    } else {
+      try {
+        await copyDurably(await template(source.key, source.build), scratch);
+      } catch (error) {
+        // The template was removed under us: it is only a copy, and made anew.
+        templates.delete(source.key);
+        if (await exists(join(dir, `template-${source.key}.db`))) throw fromFileSystem(error);
+        await copyDurably(await template(source.key, source.build), scratch);
+      }
+    }
+    return {
+      commit: () => putInPlace(scratch, databasePath(dir, name), dir),
+      discard: () => rm(scratch, { force: true }),
+    };
+  };
+
+  return {
+    name: "local",
+    dir,
+    capabilities: { transactions: true, sessions: true, snapshots: true, bigint: true },
+    descriptorsPerHandle: DESCRIPTORS_PER_HANDLE,
+    pathOf: (name) => databasePath(dir, name),
+    openFile,
+    async open(name) {
+      const path = databasePath(dir, name);
+      try {
+        return await openFile(path);
+      } catch (error) {
+        if (!(await exists(path))) throw missing(path, error);
+        throw error;
+      }
+    },
+    exists: (name) => exists(databasePath(dir, name)),
+    stage,
+    async quiesce(name, { timeoutMs }) {
+      const path = databasePath(dir, name);
+      if (!(await exists(path))) return;
+      await retryWhileBusy(
+        timeoutMs,
+        () => {
+          const sqlite = new Database(path, { fileMustExist: true, timeout: 0 });
+          try {
+            // SQLite allows this only to the one connection of all processes that has the file open.
+            sqlite.pragma("journal_mode = DELETE");
+          } finally {
+            sqlite.close();
+          }
+        },
+        QUIESCE_RETRY_MS,
+      );
+    },
+    remove: (name) => removeDatabase(databasePath(dir, name)),
+  } satisfies LocalDriver;
+}
+
+async function retryWhileBusy<T>(timeoutMs: number, call: () => T, waitMs = 1): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw fromSqlite(error);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      setTimeout(resolve, waitMs);
+      await promise;
+    }
+  }
+}
+
+function missing(path: string, cause: unknown): TenantryError {
+  return new TenantryError("DATABASE_MISSING", `There is no database file at ${path}.`, {
+    hint: "Put the file back, or delete the tenant.",
+    cause,
+  });
+}
+
+/** A full or read-only disk says the same whether SQLite or the file system meets it. */
+function fromFileSystem(error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new TenantryError("DATABASE_FULL", "The disk is full.", {
+      hint: "Free some disk space.",
+      cause: error,
+    });
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    return new TenantryError("DATABASE_READ_ONLY", "The data folder cannot be written.", {
+      hint: "Check who owns it, and how the disk is mounted.",
+      cause: error,
+    });
+  }
+  return error;
+}

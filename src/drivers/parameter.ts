@@ -1,0 +1,50 @@
+// Owns which JavaScript values may stand for a `?`. D1's list is the rule, and `bigint` where a driver has it.
+import { TenantryError } from "../tenantry-error.ts";
+
+/** @throws {TenantryError} `TYPE_ERROR`, in D1's words, for a value that no database takes */
+export function assertParameter(value: unknown): void {
+  switch (typeof value) {
+    case "string":
+    case "number":
+    case "boolean":
+    case "bigint":
+      return;
+    case "object":
+      if (value === null || value instanceof ArrayBuffer || ArrayBuffer.isView(value) || isBytes(value))
+        return;
+  }
+  const shown = typeof value === "function" || typeof value === "symbol" ? typeof value : String(value);
+  throw new TenantryError(
+    "TYPE_ERROR",
+    `D1_TYPE_ERROR: Type '${typeof value}' not supported for value '${shown}'`,
+    { hint: "Bind null, a number, a bigint, a string, a boolean, or a buffer." },
+  );
+}
+
+/**
+ * `params` with nothing but null, numbers, bigints, strings and `Uint8Array`s; the same array where it holds
+ * no other already. @throws {TenantryError} `TYPE_ERROR`
+ */
+export function bindable(params: readonly unknown[]): readonly unknown[] {
+  for (const value of params) {
+    if (typeof value !== "string" && typeof value !== "number" && value !== null)
+      return params.map(toBindable);
+  }
+  return params;
+}
+
+function toBindable(value: unknown): unknown {
+  assertParameter(value);
+  if (typeof value === "boolean") return value ? 1 : 0;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  return Array.isArray(value) ? Uint8Array.from(value) : value;
+}
+
+/** D1 takes for a blob the array of numbers that it gives for one. */
+function isBytes(value: object): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every((byte) => typeof byte === "number" && Number.isInteger(byte) && byte >= 0 && byte <= 255)
+  );
+}
