@@ -33,7 +33,7 @@ const CREATE = `CREATE TABLE ${JOURNAL_TABLE} (
 // Every column is asked for, because a table of wrangler's has no checksum and naming it would be an error.
 const READ: Statement = { sql: `SELECT * FROM ${JOURNAL_TABLE} ORDER BY id`, params: [] };
 const TABLE_EXISTS: Statement = {
-  sql: "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
+  sql: "SELECT 1 FROM sqlite_master WHERE name = ?",
   params: [JOURNAL_TABLE],
 };
 const COLUMN_EXISTS: Statement = {
