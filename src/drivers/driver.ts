@@ -138,10 +138,26 @@ export type DatabaseSource<H extends Handle = Handle> =
 
 /** A new database that is ready but has no name yet. */
 export interface StagedDatabase {
+  readonly sizeBytes: number;
   /** Gives it its name, durably. What no one owned under that name is moved aside, never overwritten. */
   commit(): Promise<void>;
   /** Forgets it. After `commit()` this does nothing. */
   discard(): Promise<void>;
+}
+
+/** A file of one's own in the data folder. Disposing of it removes it and its side files. */
+export interface ScratchFile extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** What can be done with databases that are files. */
+export interface DatabaseFiles<H extends Handle = Handle> {
+  /** A path for one file that nobody else has, on the disk where the databases are. */
+  scratch(): Promise<ScratchFile>;
+  /** Opens the file at `path`, which is nobody's yet. */
+  open(path: string): Promise<H>;
+  /** Where the database of that name lies, whether or not it is there. */
+  pathOf(name: string): string;
 }
 
 /** One kind of backend. A factory makes it: `localDriver({ dir })`. */
@@ -152,6 +168,8 @@ export interface Driver<H extends Handle = Handle> {
   readonly descriptorsPerHandle: number;
   /** Opens what is there, never creates. @throws {TenantryError} `DATABASE_MISSING`, `DATABASE_CORRUPT`, … */
   open(name: string): Promise<H>;
+  /** Whole databases as files: only where they are files. */
+  readonly files?: DatabaseFiles<H>;
   /** Whether a database of that name is there. */
   exists(name: string): Promise<boolean>;
   /** Makes a new database ready. Nothing is to be seen of it before its `commit()`. */

@@ -1,11 +1,11 @@
 // Owns databases as files of one folder: opening, staging a new one, quieting and removing one.
 // Does not know which of them are tenants, nor which are open.
 import { randomUUID } from "node:crypto";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { TenantryError } from "../../tenantry-error.ts";
-import type { DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
+import type { DatabaseFiles, DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
 import { Connection } from "./connection.ts";
 import { copyDurably, databasePath, exists, putInPlace, removeDatabase, syncFile } from "./database-file.ts";
 import { LocalHandle, type LocalHandleOptions } from "./local-handle.ts";
@@ -51,8 +51,7 @@ export interface LocalDriverOptions {
 export interface LocalDriver extends Driver<LocalHandle> {
   readonly name: "local";
   readonly dir: string;
-  /** Where the database of that name lies, whether or not it is there. */
-  pathOf(name: string): string;
+  readonly files: DatabaseFiles<LocalHandle>;
   /** Opens the file at `path`, which need not be a tenant's; creates it when `create` says so. */
   openFile(path: string, options?: { readonly create?: boolean }): Promise<LocalHandle>;
 }
@@ -93,7 +92,7 @@ export function localDriver({
   };
 
   const scratchPath = async (): Promise<string> => {
-    await mkdir(join(dir, "scratch"), { recursive: true });
+    await mkdir(join(dir, "scratch"), { recursive: true }).catch(rethrowAsOurs);
     return join(dir, "scratch", `${randomUUID()}.db`);
   };
 
@@ -130,25 +129,36 @@ export function localDriver({
     return built;
   };
 
-  const stage = async (name: string, source: DatabaseSource<LocalHandle>): Promise<StagedDatabase> => {
-    const scratch = await scratchPath();
+  const fill = async (scratch: string, source: DatabaseSource<LocalHandle>): Promise<void> => {
     if ("file" in source) {
       await rename(source.file, scratch);
-      await syncFile(scratch);
-    } else {
-      try {
-        await copyDurably(await template(source.key, source.build), scratch);
-      } catch (error) {
-        // The template was removed under us: it is only a copy, and made anew.
-        templates.delete(source.key);
-        if (await exists(join(dir, `template-${source.key}.db`))) throw fromFileSystem(error);
-        await copyDurably(await template(source.key, source.build), scratch);
-      }
+      return syncFile(scratch);
     }
-    return {
-      commit: () => putInPlace(scratch, databasePath(dir, name), dir),
-      discard: () => rm(scratch, { force: true }),
-    };
+    const path = await template(source.key, source.build);
+    try {
+      await copyDurably(path, scratch);
+    } catch (error) {
+      if (await exists(path)) throw error;
+      // Somebody has tidied the template away: it is only a copy, and made anew.
+      templates.delete(source.key);
+      await copyDurably(await template(source.key, source.build), scratch);
+    }
+  };
+
+  const stage = async (name: string, source: DatabaseSource<LocalHandle>): Promise<StagedDatabase> => {
+    const scratch = await scratchPath();
+    try {
+      await fill(scratch, source);
+      const { size } = await stat(scratch);
+      return {
+        sizeBytes: size,
+        commit: () => putInPlace(scratch, databasePath(dir, name), dir).catch(rethrowAsOurs),
+        discard: () => removeDatabase(scratch),
+      };
+    } catch (error) {
+      await removeDatabase(scratch);
+      return rethrowAsOurs(error);
+    }
   };
 
   return {
@@ -156,8 +166,15 @@ export function localDriver({
     dir,
     capabilities: { transactions: true, sessions: true, snapshots: true, bigint: true },
     descriptorsPerHandle: DESCRIPTORS_PER_HANDLE,
-    pathOf: (name) => databasePath(dir, name),
     openFile,
+    files: {
+      scratch: async () => {
+        const path = await scratchPath();
+        return { path, [Symbol.asyncDispose]: () => removeDatabase(path) };
+      },
+      open: (path) => openFile(path),
+      pathOf: (name) => databasePath(dir, name),
+    },
     async open(name) {
       const path = databasePath(dir, name);
       try {
@@ -212,19 +229,19 @@ function missing(path: string, cause: unknown): TenantryError {
 }
 
 /** A full or read-only disk says the same whether SQLite or the file system meets it. */
-function fromFileSystem(error: unknown): unknown {
+function rethrowAsOurs(error: unknown): never {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new TenantryError("DATABASE_FULL", "The disk is full.", {
+    throw new TenantryError("DATABASE_FULL", "The disk is full.", {
       hint: "Free some disk space.",
       cause: error,
     });
   }
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    return new TenantryError("DATABASE_READ_ONLY", "The data folder cannot be written.", {
+    throw new TenantryError("DATABASE_READ_ONLY", "The data folder cannot be written.", {
       hint: "Check who owns it, and how the disk is mounted.",
       cause: error,
     });
   }
-  return error;
+  throw error;
 }

@@ -1,7 +1,7 @@
 // Owns an open tenant database on this machine: one connection that all callers share, and a few more for
 // those who need one of their own; one line for its writers.
 // Does not know who leases it.
-import type Database from "better-sqlite3";
+import Database from "better-sqlite3";
 import { TenantryError } from "../../tenantry-error.ts";
 import type {
   ExecResult,
@@ -170,6 +170,13 @@ export class LocalHandle implements Handle {
         sqlite.exec("ROLLBACK");
       }
     });
+    const copy = new Database(path);
+    try {
+      // Without a write-ahead log the copy is one file, and can be read where nothing can be written.
+      copy.pragma("journal_mode = DELETE");
+    } finally {
+      copy.close();
+    }
   }
 
   sizeBytes(): Promise<number> {

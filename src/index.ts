@@ -1,0 +1,16 @@
+// Owns the package's main entry: re-exports, by name, and nothing else.
+export type { Catalog } from "./catalog/catalog.ts";
+export type { TenantRecord, TenantState } from "./catalog/tenant-record.ts";
+export type {
+  StatementResult,
+  TenantDatabase,
+  TenantDatabaseSession,
+  TenantStatement,
+  TenantTransaction,
+} from "./database/tenant-database.ts";
+export type { Driver, DriverCapabilities, Handle, Session, StatementMeta } from "./drivers/driver.ts";
+export { type MigrationFile, type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
+export { readMigrations } from "./migrations/read-migrations.ts";
+export { isTenantId, parseTenantId, type TenantId } from "./tenant-id.ts";
+export { createTenantry, type Tenantry, type TenantryOptions } from "./tenantry.ts";
+export { ERROR_CODES, type ErrorCode, isTenantryError, TenantryError } from "./tenantry-error.ts";

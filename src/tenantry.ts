@@ -1,0 +1,205 @@
+// Owns the composition: it builds the rooms, hands each what it needs, and closes them in order.
+// Nothing else constructs more than its own parts.
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type Database from "better-sqlite3";
+import * as v from "valibot";
+import { type Catalog, openCatalog } from "./catalog/catalog.ts";
+import { checkOptions } from "./check-options.ts";
+import type { TenantDatabase } from "./database/tenant-database.ts";
+import { exists } from "./drivers/local/database-file.ts";
+import { type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
+import type { LocalHandle } from "./drivers/local/local-handle.ts";
+import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
+import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
+import { readMigrations } from "./migrations/read-migrations.ts";
+import { assertFits, descriptorLimit, handlesThatFit } from "./observe/descriptor-limit.ts";
+import { parseTenantId, type TenantId } from "./tenant-id.ts";
+import { FleetMigration } from "./tenants/fleet-migration.ts";
+import { DEFAULT_DRAIN_TIMEOUT_MS, Lifecycle } from "./tenants/lifecycle.ts";
+import { TenantScope } from "./tenants/tenant-scope.ts";
+import { type OpenTenant, Tenants } from "./tenants/tenants.ts";
+
+/** Bytes of page cache that all open handles share. */
+export const DEFAULT_MAX_OPEN_BYTES = 256 * 1024 * 1024;
+
+/** The least page cache that a handle gets, in bytes. */
+const MIN_CACHE_BYTES = 64 * 1024;
+
+const count = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(1, "is at least 1"));
+const amount = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(0, "is not negative"));
+
+const OPTIONS = v.strictObject({
+  data: v.pipe(v.string("is the path of a folder"), v.nonEmpty("is the path of a folder")),
+  migrations: v.optional(v.union([v.string(), v.custom<MigrationSet>((value) => typeof value === "object")])),
+  maxOpen: v.optional(count),
+  maxOpenBytes: v.optional(count),
+  idleMs: v.optional(amount),
+  acquireTimeoutMs: v.optional(amount),
+  durability: v.optional(v.picklist(["normal", "full"], 'is "normal" or "full"')),
+  busyTimeoutMs: v.optional(amount),
+  transactionTimeoutMs: v.optional(count),
+  drainTimeoutMs: v.optional(amount),
+  statementCacheEntries: v.optional(count),
+  maxSessions: v.optional(count),
+  maxDatabaseBytes: v.optional(amount),
+  watchMs: v.optional(amount),
+});
+
+/** Options of {@link createTenantry}. Unknown ones are refused. */
+export interface TenantryOptions {
+  /** The data folder; made if it is not there. */
+  readonly data: string;
+  /** The folder of the migrations, or a set made by `migrationSet()`. @default none */
+  readonly migrations?: string | MigrationSet | undefined;
+  /** Databases open at once. @default 512, or as many as the limit of open files allows */
+  readonly maxOpen?: number | undefined;
+  /** Bytes of page cache, divided among `maxOpen` handles. @default 268435456 */
+  readonly maxOpenBytes?: number | undefined;
+  /** Milliseconds after which an unused database is closed; 0 for never. @default 60000 */
+  readonly idleMs?: number | undefined;
+  /** Milliseconds that a request waits for a handle while all are in use. @default 5000 */
+  readonly acquireTimeoutMs?: number | undefined;
+  /** What survives a power cut: see `localDriver`. @default "normal" */
+  readonly durability?: "normal" | "full" | undefined;
+  /** Milliseconds that a write waits for other writers of the same tenant. @default 5000 */
+  readonly busyTimeoutMs?: number | undefined;
+  /** Milliseconds that an interactive transaction may take. @default 5000 */
+  readonly transactionTimeoutMs?: number | undefined;
+  /** Milliseconds that running requests get before a suspension gives up. @default 10000 */
+  readonly drainTimeoutMs?: number | undefined;
+  /** Prepared statements kept for each open database. @default 64 */
+  readonly statementCacheEntries?: number | undefined;
+  /** Connections of one database besides the shared one. @default 8 */
+  readonly maxSessions?: number | undefined;
+  /** Bytes that one database may grow to; 0 for no limit. @default 0 */
+  readonly maxDatabaseBytes?: number | undefined;
+  /** Milliseconds between two looks at what other processes did to the catalog; 0 for never. @default 250 */
+  readonly watchMs?: number | undefined;
+}
+
+/** What {@link createTenantry} gives. */
+export interface Tenantry extends AsyncDisposable {
+  readonly catalog: Catalog;
+  readonly driver: LocalDriver;
+  readonly migrations: MigrationSet;
+  /** Leases and statements, for those who build rooms of their own. */
+  readonly tenants: Tenants<LocalHandle>;
+  /** Create, suspend, resume, delete, import, export. */
+  readonly lifecycle: Lifecycle<LocalHandle>;
+  /** Migrations over all tenants. */
+  readonly fleet: FleetMigration<LocalHandle>;
+
+  /** A tenant's database, by D1's API. @throws {TenantryError} `INVALID_TENANT_ID`, `WRONG_TENANT` */
+  database(tenant: string): TenantDatabase;
+  /**
+   * Runs `fn` with the raw better-sqlite3 database of a tenant. `fn` is synchronous, and must end the
+   * transactions that it begins.
+   */
+  withSqlite<T>(tenant: string, fn: (sqlite: Database.Database) => T): Promise<T>;
+  /** Runs a job in the scope of one tenant. @throws {TenantryError} `WRONG_TENANT` inside another's scope */
+  run<T>(tenant: string, fn: (db: TenantDatabase) => T): T;
+  /** The tenant of the running code. @throws {TenantryError} `NO_TENANT_SCOPE` */
+  currentTenant(): TenantId;
+  /** Runs `fn` with every tenant in reach, also inside a tenant's scope. */
+  acrossTenants<T>(fn: () => T): T;
+  /** Finishes what runs, for `graceMs` at most, then closes every database. Idempotent. @param graceMs @default 10000 */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Opens a data folder: the catalog, and every tenant in a file of its own.
+ *
+ * @throws {TenantryError} `INVALID_OPTION`, `MIGRATIONS_INVALID`, `DATABASE_*` for the catalog
+ * @example
+ * await using tenantry = await createTenantry({ data: "./data", migrations: "./migrations" });
+ * await tenantry.lifecycle.create(parseTenantId("acme"));
+ * await tenantry.database("acme").prepare("SELECT count(*) AS n FROM customers").first("n");
+ */
+export async function createTenantry(given: TenantryOptions): Promise<Tenantry> {
+  const options = checkOptions(OPTIONS, given);
+  const dir = resolve(options.data);
+  const migrations =
+    typeof options.migrations === "string"
+      ? await readMigrations(options.migrations)
+      : (options.migrations ?? (await migrationSet([])));
+
+  const limit = descriptorLimit();
+  const maxOpen = options.maxOpen ?? Math.min(DEFAULT_MAX_OPEN, handlesThatFit(limit, 3));
+  const driver = localDriver({
+    dir,
+    cacheBytes: Math.max(
+      MIN_CACHE_BYTES,
+      Math.floor((options.maxOpenBytes ?? DEFAULT_MAX_OPEN_BYTES) / maxOpen),
+    ),
+    ...defined({
+      durability: options.durability,
+      busyTimeoutMs: options.busyTimeoutMs,
+      transactionTimeoutMs: options.transactionTimeoutMs,
+      statementCacheEntries: options.statementCacheEntries,
+      maxSessions: options.maxSessions,
+      maxDatabaseBytes: options.maxDatabaseBytes,
+    }),
+  });
+  assertFits(maxOpen, limit, driver.descriptorsPerHandle);
+
+  const catalogHandle = await openCatalogFile(dir);
+  const catalog = await openCatalog({
+    handle: catalogHandle,
+    dataVersion: () => catalogHandle.dataVersion(),
+  });
+  const cache = new HandleCache<OpenTenant<LocalHandle>>({
+    maxOpen,
+    ...defined({ idleMs: options.idleMs, acquireTimeoutMs: options.acquireTimeoutMs }),
+  });
+  const scope = new TenantScope();
+  const tenants = new Tenants({
+    catalog,
+    driver,
+    cache,
+    migrations,
+    scope,
+    ...defined({ watchMs: options.watchMs }),
+  });
+
+  let closing: Promise<void> | undefined;
+  const close = async (graceMs: number): Promise<void> => {
+    await tenants.close(graceMs);
+    await catalog.close();
+    await catalogHandle.close();
+  };
+  const closeOnce = (graceMs = DEFAULT_DRAIN_TIMEOUT_MS): Promise<void> => (closing ??= close(graceMs));
+
+  return {
+    catalog,
+    driver,
+    migrations,
+    tenants,
+    lifecycle: new Lifecycle(tenants, options.drainTimeoutMs),
+    fleet: new FleetMigration(tenants),
+    database: (tenant) => tenants.database(parseTenantId(tenant)),
+    withSqlite: (tenant, fn) => tenants.use(parseTenantId(tenant), (handle) => handle.withSqlite(fn)),
+    run: (tenant, fn) => {
+      const id = parseTenantId(tenant);
+      return scope.run(id, () => fn(tenants.database(id)));
+    },
+    currentTenant: () => scope.current(),
+    acrossTenants: (fn) => scope.across(fn),
+    close: closeOnce,
+    [Symbol.asyncDispose]: () => closeOnce(),
+  };
+}
+
+/** The catalog is written durably whatever the tenants are: who exists must survive a power cut. */
+async function openCatalogFile(dir: string): Promise<LocalHandle> {
+  await mkdir(dir, { recursive: true });
+  const path = join(dir, "catalog.db");
+  return localDriver({ dir, durability: "full" }).openFile(path, { create: !(await exists(path)) });
+}
+
+/** `values` without those that are undefined, so that the defaults of who gets them hold. */
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

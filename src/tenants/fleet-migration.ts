@@ -1,0 +1,132 @@
+// Owns bringing many tenants to the current schema: whom the catalog names, a few at a time, on past failures.
+// Does not know what a migration does to one database.
+import type { LiveTenantState, TenantRecord } from "../catalog/tenant-record.ts";
+import type { Handle } from "../drivers/driver.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { isTenantryError, type ErrorCode, TenantryError } from "../tenantry-error.ts";
+import { type Tenants, unknownTenant } from "./tenants.ts";
+
+export const DEFAULT_MIGRATE_CONCURRENCY = 4;
+
+/** Options of {@link FleetMigration.run}. */
+export interface MigrateAllOptions {
+  /** Databases migrated at the same time. @default 4 */
+  readonly concurrency?: number;
+  /** Try the quarantined tenants, and only those. @default false */
+  readonly retry?: boolean;
+  /** Called after each tenant. */
+  readonly onProgress?: (progress: MigrateProgress) => void;
+  /** Stops after the tenants under way. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far it is. */
+export interface MigrateProgress {
+  readonly tenant: TenantId;
+  readonly done: number;
+  readonly total: number;
+  readonly failed: number;
+}
+
+/** A tenant that could not be migrated. */
+export interface MigrateFailure {
+  readonly tenant: TenantId;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** What a run did. */
+export interface MigrateAllResult {
+  /** Tenants that the catalog said were behind. */
+  readonly behind: number;
+  readonly migrated: number;
+  readonly failed: readonly MigrateFailure[];
+}
+
+/** Migrates the fleet. */
+export class FleetMigration<H extends Handle = Handle> {
+  readonly #tenants: Tenants<H>;
+
+  constructor(tenants: Tenants<H>) {
+    this.#tenants = tenants;
+  }
+
+  /** How many tenants {@link run} would visit: one question to the catalog. */
+  countBehind({ retry = false }: { readonly retry?: boolean } = {}): Promise<number> {
+    const { catalog, migrations } = this.#tenants;
+    return catalog.countBehind(migrations.hash, statesOf(retry));
+  }
+
+  /** The tenants that {@link run} would visit. */
+  behind({ retry = false }: { readonly retry?: boolean } = {}): AsyncGenerator<
+    TenantRecord,
+    void,
+    undefined
+  > {
+    const { catalog, migrations } = this.#tenants;
+    return catalog.behind(migrations.hash, statesOf(retry));
+  }
+
+  /** Migrates every tenant that is behind, past failures, which are quarantined and named in the result. */
+  async run({
+    concurrency = DEFAULT_MIGRATE_CONCURRENCY,
+    retry = false,
+    onProgress,
+    signal,
+  }: MigrateAllOptions = {}): Promise<MigrateAllResult> {
+    const total = await this.countBehind({ retry });
+    const queue = this.behind({ retry });
+    const failed: MigrateFailure[] = [];
+    let migrated = 0;
+    const work = async (): Promise<void> => {
+      for (;;) {
+        if (signal?.aborted) return;
+        const next = await queue.next();
+        if (next.done) return;
+        const tenant = next.value;
+        const failure = await this.#migrate(tenant);
+        if (failure) failed.push(failure);
+        else migrated++;
+        onProgress?.({ tenant: tenant.id, done: migrated + failed.length, total, failed: failed.length });
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: concurrency }, work));
+    } finally {
+      await this.#tenants.catalog.flush();
+    }
+    return { behind: total, migrated, failed };
+  }
+
+  /** Migrates one tenant, quarantined or not. @throws {TenantryError} `TENANT_NOT_FOUND`, `MIGRATION_FAILED` */
+  async one(id: TenantId): Promise<TenantRecord> {
+    const { catalog } = this.#tenants;
+    const record = await catalog.get(id);
+    if (!record) throw unknownTenant(id);
+    const failure = await this.#migrate(record);
+    if (failure) throw new TenantryError(failure.code, failure.message, { tenant: id });
+    await catalog.flush();
+    return (await catalog.get(id)) ?? record;
+  }
+
+  async #migrate(record: TenantRecord): Promise<MigrateFailure | undefined> {
+    try {
+      await this.#tenants.visit(record, (handle) => this.#tenants.bringUp(record, handle));
+      if (record.state === "quarantined") {
+        await this.#tenants.catalog.setState(
+          record.id,
+          { from: ["quarantined"], to: "active" },
+          "migrations",
+        );
+      }
+      return undefined;
+    } catch (error) {
+      if (!isTenantryError(error)) throw error;
+      return { tenant: record.id, code: error.code, message: error.message };
+    }
+  }
+}
+
+function statesOf(retry: boolean): readonly LiveTenantState[] {
+  return retry ? ["quarantined"] : ["active", "suspended", "migrating"];
+}

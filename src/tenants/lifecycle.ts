@@ -1,0 +1,185 @@
+// Owns the making and ending of tenants: create, suspend, resume, delete, import, export.
+// Does not run their SQL, and does not know HTTP.
+import type { TenantRecord } from "../catalog/tenant-record.ts";
+import type { DatabaseSource, Handle } from "../drivers/driver.ts";
+import { baseline } from "../migrations/baseline.ts";
+import { migrateDatabase } from "../migrations/migrate-database.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { about, type Tenants, unknownTenant } from "./tenants.ts";
+
+/** Milliseconds that running requests are given before a suspension or deletion gives up. */
+export const DEFAULT_DRAIN_TIMEOUT_MS = 10_000;
+
+/** The shard of a tenant on a single machine. */
+const DEFAULT_SHARD = "default";
+
+/** Who does it, for the audit log. */
+export interface Act {
+  /** @default "system" */
+  readonly actor?: string;
+}
+
+/** How an imported file meets the migrations. */
+export interface ImportOptions extends Act {
+  /**
+   * `true` journals every migration as applied without running it, a name those up to it: for a file that
+   * has the schema but no journal. Without it, what is pending runs.
+   */
+  readonly baseline?: boolean | string;
+}
+
+/** Makes and ends tenants. */
+export class Lifecycle<H extends Handle = Handle> {
+  readonly #tenants: Tenants<H>;
+  readonly #drainTimeoutMs: number;
+
+  constructor(tenants: Tenants<H>, drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS) {
+    this.#tenants = tenants;
+    this.#drainTimeoutMs = drainTimeoutMs;
+  }
+
+  /**
+   * Creates a tenant with an empty, migrated database. Killed at any point, it leaves no tenant or a whole
+   * one.
+   * @throws {TenantryError} `TENANT_EXISTS`, `MIGRATION_FAILED`, `DATABASE_FULL`, …
+   */
+  create(id: TenantId, act: Act = {}): Promise<TenantRecord> {
+    const { migrations } = this.#tenants;
+    return this.#createFrom(id, act, {
+      key: migrations.hash,
+      build: async (handle) => void (await migrateDatabase(handle, migrations)),
+    });
+  }
+
+  /**
+   * Takes over the database file at `path`, which is gone from its place afterwards, as a new tenant. The
+   * file is checked first: `integrity_check`, then the migrations.
+   * @throws {TenantryError} `TENANT_EXISTS`, `IMPORT_INVALID`, `MIGRATION_FAILED`, `UNSUPPORTED`
+   */
+  async importFile(id: TenantId, path: string, options: ImportOptions = {}): Promise<TenantRecord> {
+    const { driver, migrations } = this.#tenants;
+    if (!driver.files) throw cannot(driver.name, "import files");
+    await this.#refuseExisting(id);
+    const handle = await driver.files.open(path).catch((error: unknown) => {
+      throw invalidFile(id, error);
+    });
+    try {
+      await assertSound(id, handle);
+      if (options.baseline) {
+        await baseline(handle, migrations, options.baseline === true ? undefined : options.baseline);
+      }
+      await migrateDatabase(handle, migrations);
+    } catch (error) {
+      throw isTenantryError(error, "DATABASE_CORRUPT") ? invalidFile(id, error) : about(id, error);
+    } finally {
+      await handle.close();
+    }
+    return this.#createFrom(id, options, { file: path });
+  }
+
+  /** Writes a consistent copy of the tenant's database to a new file at `path`: one file, no side files. */
+  async exportFile(id: TenantId, path: string): Promise<void> {
+    const { catalog } = this.#tenants;
+    const record = await catalog.get(id);
+    if (!record) throw unknownTenant(id);
+    // A suspended tenant can be taken away, too.
+    if (record.state === "active") await this.#tenants.use(id, (handle) => handle.snapshot(path));
+    else await this.#tenants.visit(record, (handle) => handle.snapshot(path));
+  }
+
+  /**
+   * Stops serving a tenant. Returns when no process has its database open and all of it lies in its one
+   * file, which can then be copied or replaced.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE`, `TENANT_BUSY`: it is suspended then, but
+   * something still has it open
+   */
+  async suspend(
+    id: TenantId,
+    { reason, actor }: Act & { readonly reason?: string } = {},
+  ): Promise<TenantRecord> {
+    const record = await this.#tenants.catalog.setState(
+      id,
+      { from: ["active", "quarantined", "suspended"], to: "suspended", reason: reason ?? null },
+      actor,
+    );
+    try {
+      await this.#tenants.drain(record, this.#drainTimeoutMs);
+    } catch (error) {
+      // A file that is no database is in nobody's use.
+      if (!isTenantryError(error, "DATABASE_CORRUPT")) throw error;
+    }
+    return record;
+  }
+
+  /** Serves a suspended tenant again. @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE` */
+  resume(id: TenantId, { actor }: Act = {}): Promise<TenantRecord> {
+    return this.#tenants.catalog.setState(id, { from: ["suspended", "active"], to: "active" }, actor);
+  }
+
+  /**
+   * Suspends a tenant, waits until nobody uses it, and removes its database. Its name is free afterwards; a
+   * new tenant of that name gets a new incarnation. Killed half-way it is suspended, and can be deleted
+   * again.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_BUSY`: nothing is removed then
+   */
+  async delete(id: TenantId, { actor }: Act = {}): Promise<TenantRecord> {
+    const { catalog, driver } = this.#tenants;
+    await this.suspend(id, { reason: "being deleted", ...(actor !== undefined && { actor }) });
+    await driver.remove(id);
+    return catalog.setState(id, { from: ["suspended"], to: "deleted" }, actor);
+  }
+
+  async #createFrom(id: TenantId, { actor }: Act, source: DatabaseSource<H>): Promise<TenantRecord> {
+    const { catalog, driver, migrations } = this.#tenants;
+    await this.#refuseExisting(id);
+    const staged = await driver.stage(id, source);
+    try {
+      return await catalog.create({
+        id,
+        driver: driver.name,
+        shard: DEFAULT_SHARD,
+        schemaVersion: migrations.version ?? "",
+        schemaHash: migrations.hash,
+        sizeBytes: staged.sizeBytes,
+        actor,
+        provision: () => staged.commit(),
+      });
+    } catch (error) {
+      await staged.discard();
+      throw error;
+    }
+  }
+
+  /** Before the work; whether the id is free is decided by the catalog, in the end. */
+  async #refuseExisting(id: TenantId): Promise<void> {
+    if (!(await this.#tenants.catalog.get(id))) return;
+    throw new TenantryError("TENANT_EXISTS", `There is a tenant "${id}" already.`, { tenant: id });
+  }
+}
+
+async function assertSound(id: TenantId, handle: Handle): Promise<void> {
+  const { rows } = await handle.run({ sql: "PRAGMA integrity_check(10)", params: [] }, { rows: "arrays" });
+  const findings = (rows as unknown[][]).map(([finding]) => String(finding));
+  if (findings.length === 1 && findings[0] === "ok") return;
+  throw new TenantryError(
+    "IMPORT_INVALID",
+    `The file fails SQLite's integrity_check: ${findings.join("; ")}.`,
+    {
+      tenant: id,
+      hint: "Repair it first: sqlite3 broken.db .recover | sqlite3 repaired.db",
+    },
+  );
+}
+
+function invalidFile(id: TenantId, cause: unknown): TenantryError {
+  return new TenantryError("IMPORT_INVALID", "The file is not a SQLite database, or is damaged.", {
+    tenant: id,
+    hint: "Send a whole SQLite 3 file, such as one written by VACUUM INTO or by an export.",
+    cause,
+  });
+}
+
+function cannot(driver: string, what: string): TenantryError {
+  return new TenantryError("UNSUPPORTED", `The driver ${driver} cannot ${what}.`);
+}

@@ -1,0 +1,281 @@
+// Owns the way from a tenant's id to its open, migrated database: state, lease, run, release.
+// Does not know HTTP, and leaves making and removing tenants to `lifecycle.ts`.
+import type { Catalog } from "../catalog/catalog.ts";
+import type { TenantRecord } from "../catalog/tenant-record.ts";
+import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
+import type { Driver, Handle } from "../drivers/driver.ts";
+import type { Closable, HandleCache, Lease } from "../handle-cache/handle-cache.ts";
+import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
+import type { MigrationSet } from "../migrations/migration-set.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import type { TenantScope } from "./tenant-scope.ts";
+
+/** Milliseconds between two looks at what other processes have changed in the catalog. */
+export const DEFAULT_WATCH_MS = 250;
+
+/** Milliseconds that a tenant stopped by another process is given before it is looked at again. */
+const STOPPED_DRAIN_MS = 10_000;
+
+const QUARANTINE_RETRY_AFTER_SECONDS = 60;
+
+/** What {@link Tenants} is made of. */
+export interface TenantsParts<H extends Handle> {
+  readonly catalog: Catalog;
+  readonly driver: Driver<H>;
+  readonly cache: HandleCache<OpenTenant<H>>;
+  readonly migrations: MigrationSet;
+  readonly scope: TenantScope;
+  /** Milliseconds between two looks for tenants that another process has suspended or deleted; 0 for never. */
+  readonly watchMs?: number;
+}
+
+/** An open database, and whose it is. The cache keeps these, by incarnation. */
+export interface OpenTenant<H extends Handle = Handle> extends Closable {
+  readonly id: TenantId;
+  readonly handle: H;
+}
+
+/** Opens, migrates and lends tenants' databases. */
+export class Tenants<H extends Handle = Handle> {
+  readonly catalog: Catalog;
+  readonly driver: Driver<H>;
+  readonly migrations: MigrationSet;
+  readonly scope: TenantScope;
+  readonly #cache: HandleCache<OpenTenant<H>>;
+  /** Whose handles are open, by incarnation. */
+  readonly #openNow = new Map<string, TenantId>();
+  readonly #watch: ReturnType<typeof setInterval> | undefined;
+  #lookAgain = false;
+
+  constructor({ catalog, driver, cache, migrations, scope, watchMs = DEFAULT_WATCH_MS }: TenantsParts<H>) {
+    this.catalog = catalog;
+    this.driver = driver;
+    this.migrations = migrations;
+    this.scope = scope;
+    this.#cache = cache;
+    if (watchMs > 0) {
+      this.#watch = setInterval(() => void this.#closeWhatOthersStopped(), watchMs);
+      if (typeof this.#watch === "object") this.#watch.unref();
+    }
+  }
+
+  /** The database of a tenant, by D1's API. Nothing is opened before its first statement. */
+  database(tenant: TenantId): TenantDatabase {
+    return tenantDatabase(this.runner(tenant));
+  }
+
+  /** The same without D1's shapes, for the rooms above. */
+  runner(tenant: TenantId): DatabaseRunner {
+    this.scope.check(tenant);
+    return {
+      run: (statement, options) => this.use(tenant, (handle) => handle.run(statement, options)),
+      batch: (statements, options) => this.use(tenant, (handle) => handle.batch(statements, options)),
+      exec: (sql) => this.use(tenant, (handle) => handle.exec(sql)),
+      transaction: (mode, fn, options) => this.use(tenant, (handle) => handle.transaction(mode, fn, options)),
+    };
+  }
+
+  /**
+   * Runs `fn` with the open handle of a tenant, leased until `fn` settles.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_SUSPENDED`, `TENANT_QUARANTINED`, `DATABASE_*`,
+   * `CACHE_EXHAUSTED`, `WRONG_TENANT`, and what `fn` throws
+   */
+  use<T>(tenant: TenantId, fn: (handle: H) => Promise<T>): Promise<T> {
+    this.scope.check(tenant);
+    const record = this.catalog.peek(tenant);
+    return record
+      ? this.#useRecord(record, fn)
+      : this.#find(tenant).then((found) => this.#useRecord(found, fn));
+  }
+
+  /** A lease that outlives a call, for sessions and streams. Release it. */
+  async lease(tenant: TenantId): Promise<Lease<OpenTenant<H>>> {
+    this.scope.check(tenant);
+    const record = await this.#find(tenant);
+    assertServing(record);
+    return this.#cache.acquire(record.incarnation, () => this.#open(record));
+  }
+
+  /**
+   * Runs `fn` with a handle of its own, opened past the cache and closed afterwards, unless the tenant is
+   * open already: a sweep over all tenants must not push the ones in use out of the cache. The handle has
+   * not been migrated, and the tenant's state is the caller's to judge.
+   */
+  async visit<T>(record: TenantRecord, fn: (handle: H) => Promise<T>): Promise<T> {
+    if (this.#cache.has(record.incarnation) && record.state === "active") return this.#useRecord(record, fn);
+    const handle = await this.driver.open(record.id).catch((error: unknown) => {
+      throw about(record.id, error);
+    });
+    try {
+      return await fn(handle);
+    } catch (error) {
+      throw about(record.id, error);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Brings an open database up to date; quarantines the tenant where one of the files fails on it. */
+  async bringUp(record: TenantRecord, handle: H): Promise<MigrationResult> {
+    const { catalog, migrations } = this;
+    try {
+      const result = await migrateDatabase(handle, migrations);
+      if (record.schemaHash !== result.hash) {
+        catalog.recordMigrated([record.id], { version: result.version ?? "", hash: result.hash });
+      }
+      return result;
+    } catch (error) {
+      if (isTenantryError(error, "MIGRATION_FAILED") && record.state !== "suspended") {
+        await catalog.setState(
+          record.id,
+          { from: ["active", "migrating", "quarantined"], to: "quarantined", reason: error.message },
+          "migrations",
+        );
+      }
+      throw about(record.id, error);
+    }
+  }
+
+  /** Closes the handle of a tenant once it is not in use. @throws {TenantryError} `TENANT_BUSY` */
+  async drain(record: TenantRecord, timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    try {
+      await this.#cache.drain(record.incarnation, timeoutMs);
+      await this.driver.quiesce(record.id, { timeoutMs: Math.max(0, deadline - performance.now()) });
+    } catch (error) {
+      if (!isTenantryError(error, "DATABASE_BUSY") && !isTenantryError(error, "TENANT_BUSY")) throw error;
+      throw new TenantryError(
+        "TENANT_BUSY",
+        `Tenant "${record.id}" was still in use after ${Math.round(timeoutMs)} ms.`,
+        {
+          tenant: record.id,
+          hint: "Its running requests, or another process, have it open. Try again.",
+          retryAfterSeconds: 1,
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Handles open, leased and waited for. */
+  stats(): ReturnType<HandleCache<OpenTenant<H>>["stats"]> {
+    return this.#cache.stats();
+  }
+
+  /** Closes every handle, giving those in use `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    clearInterval(this.#watch);
+    await this.#cache.close(graceMs);
+  }
+
+  #useRecord<T>(record: TenantRecord, fn: (handle: H) => Promise<T>): Promise<T> {
+    const refused = refusal(record);
+    if (refused) return Promise.reject(refused);
+    return this.#cache
+      .use(
+        record.incarnation,
+        () => this.#open(record),
+        (open) => fn(open.handle),
+      )
+      .catch((error: unknown) => {
+        throw about(record.id, error);
+      });
+  }
+
+  async #find(tenant: TenantId): Promise<TenantRecord> {
+    const record = await this.catalog.get(tenant);
+    if (!record) throw unknownTenant(tenant);
+    return record;
+  }
+
+  async #open(record: TenantRecord): Promise<OpenTenant<H>> {
+    const { id } = record;
+    const handle = await this.driver.open(id);
+    try {
+      await this.bringUp(record, handle);
+      // Another process may have suspended or deleted the tenant since its state was read. Whoever does so
+      // writes the catalog first and waits for all handles after that: one of the two sees the other.
+      const now = await this.catalog.get(id, { fresh: true });
+      if (now?.incarnation !== record.incarnation) throw unknownTenant(id);
+      assertServing(now);
+      this.catalog.touch(id, { openedAt: Date.now(), sizeBytes: await handle.sizeBytes() });
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    this.#openNow.set(record.incarnation, id);
+    const close = (): Promise<void> => {
+      this.#openNow.delete(record.incarnation);
+      return handle.close();
+    };
+    return { id, handle, close };
+  }
+
+  /** Closes the handles of tenants that another process has suspended, moved or deleted: it waits for that. */
+  async #closeWhatOthersStopped(): Promise<void> {
+    if (!this.catalog.changedElsewhere() && !this.#lookAgain) return;
+    this.#lookAgain = false;
+    try {
+      const open = [...this.#openNow];
+      const records = await this.catalog.getMany(open.map(([, id]) => id));
+      const stopped = open.filter(([incarnation, id]) => {
+        const record = records.get(id);
+        return record?.incarnation !== incarnation || record.state !== "active";
+      });
+      await Promise.all(stopped.map(([incarnation]) => this.#cache.drain(incarnation, STOPPED_DRAIN_MS)));
+    } catch {
+      // A busy catalog or a handle in use: to be tried again.
+      this.#lookAgain = true;
+    }
+  }
+}
+
+/** The error for a tenant that is not there, and for one that the caller must not know of. */
+export function unknownTenant(tenant: string): TenantryError {
+  return new TenantryError("TENANT_NOT_FOUND", `There is no tenant "${tenant}".`, {
+    hint: 'Create it with "tenantry tenants create", or POST /admin/tenants.',
+  });
+}
+
+/** `error` with the tenant that it is about. */
+export function about(tenant: TenantId, error: unknown): unknown {
+  if (!(error instanceof TenantryError) || error.tenant !== undefined) return error;
+  return new TenantryError(error.code, error.message, { ...error, tenant, cause: error.cause });
+}
+
+function assertServing(record: TenantRecord): void {
+  const refused = refusal(record);
+  if (refused) throw refused;
+}
+
+function refusal({ id, state, reason }: TenantRecord): TenantryError | undefined {
+  if (state === "active") return undefined;
+  if (state === "deleted") return unknownTenant(id);
+  if (state === "suspended") {
+    return new TenantryError("TENANT_SUSPENDED", `Tenant "${id}" is suspended${because(reason)}.`, {
+      tenant: id,
+      hint: `Resume it with "tenantry tenants resume ${id}".`,
+    });
+  }
+  if (state === "quarantined") {
+    return new TenantryError(
+      "TENANT_QUARANTINED",
+      `Tenant "${id}" is quarantined: a migration failed on it.`,
+      {
+        tenant: id,
+        hint: `See why with "tenantry tenants show ${id}", and try again with "tenantry migrate retry ${id}".`,
+        retryAfterSeconds: QUARANTINE_RETRY_AFTER_SECONDS,
+      },
+    );
+  }
+  return new TenantryError("TENANT_BUSY", `Tenant "${id}" is ${state}.`, {
+    tenant: id,
+    hint: "Try again in a moment.",
+    retryAfterSeconds: 1,
+  });
+}
+
+function because(reason: string | null): string {
+  return reason ? `: ${reason}` : "";
+}
