@@ -1,0 +1,131 @@
+// Owns the catalog's own schema: its migrations, and bringing a catalog up to the newest of them.
+// The migrations of tenants are the business of `src/migrations`.
+// oxlint-disable unicorn/no-thenable -- `then` of a Script is a list of statements, which nothing can call
+import type { Handle } from "../drivers/driver.ts";
+import { TenantryError } from "../tenantry-error.ts";
+
+interface CatalogMigration {
+  readonly id: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+const JOURNAL_SQL = `
+CREATE TABLE catalog_migrations (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  applied_at INTEGER NOT NULL
+) STRICT;
+`;
+
+/**
+ * The counts are kept by triggers: counting a million index entries takes tens of milliseconds, in which the
+ * event loop stands still.
+ */
+const INITIAL_SQL = `
+CREATE TABLE tenants (
+  id TEXT NOT NULL PRIMARY KEY,
+  incarnation TEXT NOT NULL,
+  state TEXT NOT NULL
+    CHECK (state IN ('active', 'suspended', 'migrating', 'quarantined', 'moving', 'deleted')),
+  reason TEXT,
+  driver TEXT NOT NULL,
+  shard TEXT NOT NULL,
+  schema_version TEXT NOT NULL,
+  schema_hash TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  opened_at INTEGER,
+  deleted_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tenants_by_state ON tenants (state, id);
+CREATE INDEX tenants_by_schema ON tenants (schema_hash, id, state) WHERE state <> 'deleted';
+
+CREATE TABLE tenant_counts (
+  state TEXT NOT NULL PRIMARY KEY,
+  tenants INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO tenant_counts (state, tenants) VALUES
+  ('active', 0), ('suspended', 0), ('migrating', 0), ('quarantined', 0), ('moving', 0), ('deleted', 0);
+CREATE TRIGGER tenants_count_insert AFTER INSERT ON tenants BEGIN
+  UPDATE tenant_counts SET tenants = tenants + 1 WHERE state = new.state;
+END;
+CREATE TRIGGER tenants_count_update AFTER UPDATE OF state ON tenants WHEN old.state <> new.state BEGIN
+  UPDATE tenant_counts SET tenants = tenants - 1 WHERE state = old.state;
+  UPDATE tenant_counts SET tenants = tenants + 1 WHERE state = new.state;
+END;
+CREATE TRIGGER tenants_count_delete AFTER DELETE ON tenants BEGIN
+  UPDATE tenant_counts SET tenants = tenants - 1 WHERE state = old.state;
+END;
+
+CREATE TABLE aliases (
+  host TEXT NOT NULL PRIMARY KEY,
+  tenant TEXT NOT NULL REFERENCES tenants (id),
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX aliases_by_tenant ON aliases (tenant, host);
+
+CREATE TABLE api_keys (
+  id TEXT NOT NULL PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  tenant TEXT REFERENCES tenants (id),
+  scope TEXT NOT NULL,
+  label TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  revoked_at INTEGER,
+  last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX api_keys_by_tenant ON api_keys (tenant, id);
+
+CREATE TABLE audit_log (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  tenant TEXT,
+  detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_log_by_tenant ON audit_log (tenant, id);
+`;
+
+/** In order, and never changed once released. */
+const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [{ id: 1, name: "initial", sql: INITIAL_SQL }];
+
+/**
+ * Brings a catalog up to the newest schema. Several processes may do so at once: each migration runs in a
+ * transaction that looks first whether another process has run it.
+ *
+ * @throws {TenantryError} `MIGRATION_MISSING` when a newer Tenantry has written the catalog.
+ */
+export async function migrateCatalog(handle: Handle, now: number): Promise<void> {
+  const journal = { sql: "SELECT 1 FROM sqlite_schema WHERE name = 'catalog_migrations'", params: [] };
+  if ((await handle.run(journal)).rows.length === 0) {
+    await handle.script({ sql: JOURNAL_SQL, then: [], unless: journal });
+  }
+  const applied = await handle.run({
+    sql: "SELECT coalesce(max(id), 0) AS id FROM catalog_migrations",
+    params: [],
+  });
+  const { id: newest } = applied.rows[0] as { id: number };
+  if (newest > CATALOG_MIGRATIONS.length) {
+    throw new TenantryError(
+      "MIGRATION_MISSING",
+      `The catalog has schema ${newest}; this Tenantry knows up to ${CATALOG_MIGRATIONS.length}.`,
+      { hint: "A newer Tenantry has written this catalog. Run that version." },
+    );
+  }
+  for (const { id, name, sql } of CATALOG_MIGRATIONS.slice(newest)) {
+    await handle.script({
+      sql,
+      then: [
+        {
+          sql: "INSERT INTO catalog_migrations (id, name, applied_at) VALUES (?, ?, ?)",
+          params: [id, name, now],
+        },
+      ],
+      unless: { sql: "SELECT 1 FROM catalog_migrations WHERE id = ?", params: [id] },
+    });
+  }
+}

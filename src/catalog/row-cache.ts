@@ -1,0 +1,190 @@
+// Owns rows of the catalog in memory, and knowing when they may no longer be true.
+// Does not know what the rows are.
+import { LRUCache } from "lru-cache";
+
+/** What a {@link Freshness} is made with. */
+export interface FreshnessOptions {
+  /** A number that changes when another connection has committed; about a microsecond. */
+  readonly dataVersion?: (() => number) | undefined;
+  /** Milliseconds for which a row holds without `dataVersion`. */
+  readonly cacheMs: number;
+  readonly clock: () => number;
+}
+
+/** Runs `fn` once this turn's I/O is done: what arrives later has been sent after commits seen later. */
+const afterThisTurn: (fn: () => void) => void =
+  typeof setImmediate === "function" ? setImmediate : (fn) => void setTimeout(fn, 0);
+
+/**
+ * Knows whether somebody else has written since the rows in memory were read. It asks at most once in a turn
+ * of the event loop, so that who commits in one process and then sends a request to another is seen there.
+ */
+export class Freshness {
+  readonly cacheMs: number;
+  readonly clock: () => number;
+  readonly #dataVersion: (() => number) | undefined;
+  readonly #caches: { clear(): void }[] = [];
+  #checked = false;
+  #seen: number | undefined;
+  #drops = 0;
+
+  constructor({ dataVersion, cacheMs, clock }: FreshnessOptions) {
+    this.#dataVersion = dataVersion;
+    this.clock = clock;
+    this.cacheMs = cacheMs;
+    this.#seen = dataVersion?.();
+  }
+
+  /** Whether rows hold for `cacheMs` because nothing tells when they change. */
+  get timed(): boolean {
+    return this.#dataVersion === undefined;
+  }
+
+  /** How often what was in memory has been dropped. */
+  get drops(): number {
+    return this.#drops;
+  }
+
+  /** A number that has grown when another process may have changed the catalog since. */
+  get generation(): number {
+    if (this.timed) return Math.floor(this.clock() / this.cacheMs);
+    this.check();
+    return this.#drops;
+  }
+
+  /** Has `cache` cleared when its rows may be stale. */
+  watch(cache: { clear(): void }): void {
+    this.#caches.push(cache);
+  }
+
+  /** Drops what is in memory if somebody else has written. */
+  check(): void {
+    if (this.#checked || this.#dataVersion === undefined) return;
+    const version = this.#dataVersion();
+    this.#checked = true;
+    afterThisTurn(this.#turnEnded);
+    if (version === this.#seen) return;
+    this.#seen = version;
+    this.#drops++;
+    for (const cache of this.#caches) cache.clear();
+  }
+
+  readonly #turnEnded = (): void => {
+    this.#checked = false;
+  };
+}
+
+/** A reading or writing of a row that runs: what it finds is kept only if nothing else went on meanwhile. */
+export interface RowTicket {
+  users: number;
+  alone: boolean;
+}
+
+/**
+ * Rows by key. What a read or write has found is kept unless another one of the same row overlapped with it,
+ * or another process wrote meanwhile: then nobody can say which is the newer, and the next reader looks.
+ */
+export class RowCache<Row extends {}> {
+  readonly #freshness: Freshness;
+  readonly #rows: LRUCache<string, Row>;
+  readonly #reads = new Map<string, Promise<Row | undefined>>();
+  readonly #running = new Map<string, RowTicket>();
+
+  constructor(freshness: Freshness, maxEntries: number) {
+    this.#freshness = freshness;
+    this.#rows = new LRUCache(
+      freshness.timed
+        ? { max: maxEntries, ttl: freshness.cacheMs, perf: { now: freshness.clock }, ttlResolution: 0 }
+        : { max: maxEntries },
+    );
+    freshness.watch(this);
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** The row if it is in memory and holds. */
+  peek(key: string): Row | undefined {
+    this.#freshness.check();
+    return this.#rows.get(key);
+  }
+
+  /** The row from memory, or what `read` gives; concurrent callers share one read. */
+  get(key: string, read: (key: string) => Promise<Row | undefined>): Promise<Row | undefined> {
+    const row = this.peek(key);
+    if (row !== undefined) return Promise.resolve(row);
+    const running = this.#reads.get(key);
+    if (running) return running;
+    const reading = this.keep(
+      key,
+      () => read(key),
+      (found) => found,
+    ).finally(() => {
+      if (this.#reads.get(key) === reading) this.#reads.delete(key);
+    });
+    this.#reads.set(key, reading);
+    return reading;
+  }
+
+  /** Runs `work`, which reads or writes the row, and keeps what `rowOf` says the row is after it. */
+  async keep<T>(key: string, work: () => Promise<T>, rowOf: (result: T) => Row | undefined): Promise<T> {
+    const ticket = this.begin(key);
+    let row: Row | undefined;
+    try {
+      const result = await work();
+      row = rowOf(result);
+      return result;
+    } finally {
+      this.end(key, ticket, row);
+    }
+  }
+
+  /** Says that a reading or writing of the row begins. */
+  begin(key: string): RowTicket {
+    const running = this.#running.get(key);
+    if (running) {
+      running.users++;
+      running.alone = false;
+      return running;
+    }
+    const ticket = { users: 1, alone: true };
+    this.#running.set(key, ticket);
+    return ticket;
+  }
+
+  /** Says that it has ended, and what the row is: undefined when it is not there or nobody knows. */
+  end(key: string, ticket: RowTicket, row: Row | undefined): void {
+    ticket.users--;
+    if (ticket.users === 0 && this.#running.get(key) === ticket) this.#running.delete(key);
+    // Who asks from now on must not be given what was read before this.
+    this.#reads.delete(key);
+    if (row !== undefined && ticket.alone) this.#rows.set(key, row);
+    else this.#rows.delete(key);
+  }
+
+  /** Changes the row if it is in memory. */
+  patch(key: string, change: (row: Row) => Row): void {
+    this.#outdate(key);
+    const row = this.#rows.peek(key);
+    if (row !== undefined) this.#rows.set(key, change(row));
+  }
+
+  delete(key: string): void {
+    this.#outdate(key);
+    this.#rows.delete(key);
+  }
+
+  clear(): void {
+    for (const ticket of this.#running.values()) ticket.alone = false;
+    this.#running.clear();
+    this.#reads.clear();
+    this.#rows.clear();
+  }
+
+  #outdate(key: string): void {
+    const running = this.#running.get(key);
+    if (running) running.alone = false;
+    this.#reads.delete(key);
+  }
+}

@@ -1,0 +1,159 @@
+// Owns changes of tenants that are there: state, schema, place, sizes and times.
+// Does not create tenants: that is `create-queue.ts`.
+import type { SqlRunner, Statement } from "../drivers/driver.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import { SYSTEM_ACTOR } from "./audit-log.ts";
+import type { RowCache } from "./row-cache.ts";
+import {
+  type LiveTenantState,
+  TENANT_COLUMNS,
+  type TenantRecord,
+  type TenantState,
+} from "./tenant-record.ts";
+
+/** A change of state that holds only from the states named. */
+export interface StateChange {
+  /** The states in which the change is right. */
+  readonly from: readonly LiveTenantState[];
+  readonly to: TenantState;
+  /** Why, for a person. @default null */
+  readonly reason?: string | null | undefined;
+  /** Only this incarnation. @default whichever is there */
+  readonly incarnation?: string | undefined;
+}
+
+/** Facts about a tenant that have changed. */
+export interface TenantUpdate {
+  readonly driver?: string | undefined;
+  readonly shard?: string | undefined;
+  readonly schemaVersion?: string | undefined;
+  readonly schemaHash?: string | undefined;
+  readonly sizeBytes?: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly openedAt?: number | undefined;
+}
+
+/** What {@link TenantChanges} works on. */
+export interface TenantChangesOptions {
+  readonly db: SqlRunner;
+  readonly cache: RowCache<TenantRecord>;
+  readonly clock: () => number;
+  /** Called after a tenant has been deleted: its aliases and keys went with it. */
+  readonly onDeleted: (id: TenantId) => void;
+  /** Reads a tenant, deleted or not. */
+  readonly read: (id: TenantId) => Promise<TenantRecord | undefined>;
+}
+
+/** Changes tenants. */
+export class TenantChanges {
+  readonly #options: TenantChangesOptions;
+
+  constructor(options: TenantChangesOptions) {
+    this.#options = options;
+  }
+
+  /** Compares and sets the state, in one transaction with its audit entry. */
+  async setState(id: TenantId, change: StateChange, actor = SYSTEM_ACTOR): Promise<TenantRecord> {
+    const { db, cache, clock, onDeleted } = this.#options;
+    const { from, to, reason = null, incarnation } = change;
+    const now = clock();
+    const condition = `id = ? AND state IN (${from.map(() => "?").join(", ")})${
+      incarnation === undefined ? "" : " AND incarnation = ?"
+    }`;
+    const conditionParams = [id, ...from, ...(incarnation === undefined ? [] : [incarnation])];
+    const record = await cache.keep(
+      id,
+      async () => {
+        const [, updated] = await db.batch([
+          // Before the update, so that it says what the state was.
+          {
+            sql: `INSERT INTO audit_log (at, actor, action, tenant, detail)
+                  SELECT ?, ?, 'tenant.state', id,
+                    json_object('from', state, 'to', ?, 'reason', ?, 'incarnation', incarnation)
+                  FROM tenants WHERE ${condition}`,
+            params: [now, actor, to, reason, ...conditionParams],
+          },
+          {
+            sql: `UPDATE tenants SET state = ?, reason = ?, updated_at = ?, deleted_at = ?
+                  WHERE ${condition} RETURNING ${TENANT_COLUMNS}`,
+            params: [to, reason, now, to === "deleted" ? now : null, ...conditionParams],
+          },
+          ...(to === "deleted" ? leftovers(id, now) : []),
+        ]);
+        return updated?.rows[0] as TenantRecord | undefined;
+      },
+      (row) => (row?.state === "deleted" ? undefined : row),
+    );
+    if (!record) throw await this.#refusal(id, change);
+    if (record.state === "deleted") onDeleted(id);
+    return record;
+  }
+
+  /** Writes facts. */
+  async update(id: TenantId, update: TenantUpdate): Promise<TenantRecord> {
+    const { db, cache, clock } = this.#options;
+    const { driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt } = update;
+    const facts = [driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt];
+    const record = await cache.keep(
+      id,
+      async () => {
+        const { rows } = await db.run({
+          sql: `UPDATE tenants SET
+                  driver = coalesce(?, driver), shard = coalesce(?, shard),
+                  schema_version = coalesce(?, schema_version), schema_hash = coalesce(?, schema_hash),
+                  size_bytes = coalesce(?, size_bytes), opened_at = coalesce(?, opened_at), updated_at = ?
+                WHERE id = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`,
+          params: [...facts.map((fact) => fact ?? null), clock(), id],
+        });
+        return rows[0] as TenantRecord | undefined;
+      },
+      (row) => row,
+    );
+    if (!record) throw notFound(id);
+    return record;
+  }
+
+  async #refusal(id: TenantId, { from, incarnation }: StateChange): Promise<TenantryError> {
+    const present = await this.#options.read(id);
+    if (!present || present.state === "deleted") return notFound(id);
+    if (incarnation !== undefined && incarnation !== present.incarnation) {
+      return new TenantryError(
+        "TENANT_NOT_FOUND",
+        `Tenant "${id}" has been deleted and made anew meanwhile.`,
+        {
+          tenant: id,
+          hint: "Read the tenant again before changing it.",
+        },
+      );
+    }
+    return new TenantryError(
+      "TENANT_STATE",
+      `Tenant "${id}" is ${present.state}; this needs it to be ${from.join(" or ")}.`,
+      {
+        tenant: id,
+        ...(present.reason !== null && { hint: `It is ${present.state} because: ${present.reason}` }),
+      },
+    );
+  }
+}
+
+/** The error for a tenant that is not in the catalog. */
+export function notFound(id: TenantId): TenantryError {
+  return new TenantryError("TENANT_NOT_FOUND", `There is no tenant "${id}".`, {
+    tenant: id,
+    hint: `Create it with "tenantry tenants create ${id}", or look for its name with "tenantry tenants list".`,
+  });
+}
+
+/** A later tenant of the same name must inherit neither hosts nor keys. */
+function leftovers(id: TenantId, now: number): Statement[] {
+  const deleted = "AND EXISTS (SELECT 1 FROM tenants WHERE id = ? AND state = 'deleted')";
+  return [
+    { sql: `DELETE FROM aliases WHERE tenant = ? ${deleted}`, params: [id, id] },
+    {
+      sql: `UPDATE api_keys SET revoked_at = ? WHERE tenant = ? AND revoked_at IS NULL ${deleted}`,
+      params: [now, id, id],
+    },
+  ];
+}
