@@ -52,8 +52,9 @@ export async function readJournal(runner: SqlRunner): Promise<Journal> {
     found = await runner.run(READ, { rows: "arrays" });
   } catch (error) {
     if (!isTenantryError(error, "SQL_ERROR")) throw error;
-    if ((await runner.run(TABLE_EXISTS)).rows.length > 0) throw error;
-    return { entries: new Map(), table: "none" };
+    if ((await runner.run(TABLE_EXISTS)).rows.length === 0) return { entries: new Map(), table: "none" };
+    // Either another process has made it in between, or the error was a real one and comes again.
+    found = await runner.run(READ, { rows: "arrays" });
   }
   const nameAt = found.columns.indexOf("name");
   const appliedAt = found.columns.indexOf("applied_at");
