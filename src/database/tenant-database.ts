@@ -10,6 +10,7 @@ import type {
   TransactionMode,
 } from "../drivers/driver.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import { d1Error } from "../drivers/d1-error.ts";
 import { assertParameter } from "../drivers/parameter.ts";
 
 /** D1's result of one statement. */
@@ -172,9 +173,12 @@ class PortableStatement implements TenantStatement, Statement {
     if (row === undefined) return null;
     if (column === undefined) return withoutBuffers(row) as T;
     if (!Object.hasOwn(row, column)) {
-      throw new TenantryError("COLUMN_NOT_FOUND", `D1_COLUMN_NOTFOUND: Column not found (${column})`, {
-        hint: `The columns are ${Object.keys(row).join(", ")}.`,
-      });
+      throw d1Error(
+        "COLUMN_NOT_FOUND",
+        `Column not found (${column})`,
+        { hint: `The columns are ${Object.keys(row).join(", ")}.` },
+        "D1_COLUMN_NOTFOUND",
+      );
     }
     return portable(row[column]) as T;
   }
@@ -197,7 +201,7 @@ class PortableStatement implements TenantStatement, Statement {
 
 async function runBatch<T>(runner: SqlRunner, statements: TenantStatement[]): Promise<StatementResult<T>[]> {
   if (statements.length === 0) {
-    throw new TenantryError("SQL_NO_STATEMENT", "D1_ERROR: No SQL statements detected.");
+    throw d1Error("SQL_NO_STATEMENT", "No SQL statements detected.");
   }
   const results = await runner.batch(statements.map(asStatement));
   return results.map((result) => toResult<T>(result));
@@ -230,9 +234,10 @@ function portable(value: unknown): unknown {
 function execError(error: unknown): unknown {
   if (!(error instanceof TenantryError) || !error.message.startsWith("D1_ERROR: ")) return error;
   const { code, hint, sqliteCode, cause } = error;
-  return new TenantryError(code, `D1_EXEC_ERROR: ${error.message.slice("D1_ERROR: ".length)}`, {
-    cause,
-    ...(hint !== undefined && { hint }),
-    ...(sqliteCode !== undefined && { sqliteCode }),
-  });
+  return d1Error(
+    code,
+    error.message.slice("D1_ERROR: ".length),
+    { cause, ...(hint !== undefined && { hint }), ...(sqliteCode !== undefined && { sqliteCode }) },
+    "D1_EXEC_ERROR",
+  );
 }

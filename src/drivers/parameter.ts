@@ -1,5 +1,5 @@
 // Owns which JavaScript values may stand for a `?`. D1's list is the rule, and `bigint` where a driver has it.
-import { TenantryError } from "../tenantry-error.ts";
+import { d1Error } from "./d1-error.ts";
 
 /** @throws {TenantryError} `TYPE_ERROR`, in D1's words, for a value that no database takes */
 export function assertParameter(value: unknown): void {
@@ -14,10 +14,11 @@ export function assertParameter(value: unknown): void {
         return;
   }
   const shown = typeof value === "function" || typeof value === "symbol" ? typeof value : String(value);
-  throw new TenantryError(
+  throw d1Error(
     "TYPE_ERROR",
-    `D1_TYPE_ERROR: Type '${typeof value}' not supported for value '${shown}'`,
+    `Type '${typeof value}' not supported for value '${shown}'`,
     { hint: "Bind null, a number, a bigint, a string, a boolean, or a buffer." },
+    "D1_TYPE_ERROR",
   );
 }
 

@@ -71,13 +71,16 @@ export class LocalHandle implements Handle {
 
   batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]> {
     return this.#turns.run(() => {
-      const prepared = statements.map(({ sql }) => this.#shared.prepare(sql));
-      if (prepared.some(({ transaction }) => transaction)) throw noTransaction();
-      const reads = prepared.every((one) => one.readOnly);
+      const reads = statements.every(({ sql }) => this.#shared.reads(sql));
       if (options?.readOnly && !reads) throw readOnly();
       const call = (): ResultSet[] =>
         atomically(this.#shared.sqlite, reads ? "BEGIN" : "BEGIN IMMEDIATE", () =>
-          prepared.map((one, index) => this.#shared.run(one, statements[index]!.params, options)),
+          // Each is prepared when its turn comes: it may need what an earlier one makes.
+          statements.map(({ sql, params }) => {
+            const prepared = this.#shared.prepare(sql);
+            if (prepared.transaction) throw noTransaction();
+            return this.#shared.run(prepared, params, options);
+          }),
         );
       return reads ? this.#attempt(call) : this.#write(call);
     });

@@ -1,6 +1,8 @@
 // Owns the translation of what better-sqlite3 throws into a TenantryError with D1's message.
 // Does not know which tenant it was: the manager adds that.
 import { type ErrorCode, TenantryError } from "../../tenantry-error.ts";
+import { d1Error } from "../d1-error.ts";
+import { wrongCount } from "./parameter-names.ts";
 
 const BUSY_RETRY_AFTER_SECONDS = 1;
 
@@ -39,16 +41,12 @@ export function fromSqlite(error: unknown): TenantryError {
   if (code === undefined) return fromBinding(error);
   const base = /^SQLITE_[A-Z]+/.exec(code)?.[0] ?? code;
   const [ours, hint] = BY_RESULT_CODE[base] ?? (["SQL_ERROR", ""] as const);
-  return new TenantryError(
-    ours,
-    `D1_ERROR: ${error.message}: ${base}${code === base ? "" : ` (extended: ${code})`}`,
-    {
-      sqliteCode: code,
-      cause: error,
-      ...(hint && { hint }),
-      ...(ours === "DATABASE_BUSY" && { retryAfterSeconds: BUSY_RETRY_AFTER_SECONDS }),
-    },
-  );
+  return d1Error(ours, `${error.message}: ${base}${code === base ? "" : ` (extended: ${code})`}`, {
+    sqliteCode: code,
+    cause: error,
+    ...(hint && { hint }),
+    ...(ours === "DATABASE_BUSY" && { retryAfterSeconds: BUSY_RETRY_AFTER_SECONDS }),
+  });
 }
 
 /** What better-sqlite3 itself refuses, before SQLite is asked. */
@@ -56,23 +54,17 @@ function fromBinding(error: Error): TenantryError {
   const { message } = error;
   const details = { cause: error };
   if (message.includes("more than one statement")) {
-    return new TenantryError("SQL_MANY_STATEMENTS", "The SQL holds more than one statement.", {
+    return d1Error("SQL_MANY_STATEMENTS", "The SQL holds more than one statement.", {
       ...details,
       hint: "Send one statement at a time, or several with batch().",
     });
   }
   if (message.includes("contains no statements")) {
-    return new TenantryError("SQL_NO_STATEMENT", "D1_ERROR: No SQL statements detected.", details);
+    return d1Error("SQL_NO_STATEMENT", "No SQL statements detected.", details);
   }
-  if (message.includes("parameter")) {
-    return new TenantryError(
-      "PARAMETER_COUNT",
-      "D1_ERROR: Wrong number of parameter bindings for SQL query.",
-      { ...details, hint: `${message}.` },
-    );
-  }
+  if (message.includes("parameter")) return wrongCount(`${message}.`);
   if (error instanceof TypeError && message.includes("bind")) {
-    return new TenantryError("TYPE_ERROR", `D1_TYPE_ERROR: ${message}`, details);
+    return d1Error("TYPE_ERROR", message, details, "D1_TYPE_ERROR");
   }
   if (message.includes("connection is not open")) {
     return new TenantryError("CLOSED", "The database connection is closed.", details);
