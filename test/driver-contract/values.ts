@@ -42,15 +42,8 @@ export const values: ContractCases = {
     expect(await db.prepare("SELECT 1 = 1 AS yes, 1 = 2 AS no").first()).toEqual({ yes: 1, no: 0 });
   },
 
-  "NaN and the infinities are bound as NULL": async (db) => {
-    for (const number of [NaN, Infinity, -Infinity]) {
-      expect(await db.prepare(ROUND_TRIP).bind(number).first<Bound>()).toEqual({ v: null, t: "null", h: "" });
-    }
-  },
-
-  "the infinities come back as null": async (db) => {
-    expect(await db.prepare("SELECT 9e999 AS up, -9e999 AS down").first()).toEqual({ up: null, down: null });
-    expect(await db.prepare("SELECT 9e999, 1").raw()).toEqual([[null, 1]]);
+  "NaN is bound as NULL": async (db) => {
+    expect(await db.prepare(ROUND_TRIP).bind(NaN).first<Bound>()).toEqual({ v: null, t: "null", h: "" });
   },
 
   "strings keep every character": async (db) => {
@@ -134,7 +127,6 @@ export const values: ContractCases = {
       [["a"], "object", "a"],
       [[256], "object", "256"],
       [[-1], "object", "-1"],
-      [10n, "bigint", "10"],
       [new Map(), "object", "[object Map]"],
     ];
     const statement = db.prepare("SELECT ?");
