@@ -40,9 +40,10 @@ export interface MigrationResult {
  * that was merged later. Rows without a checksum, which wrangler wrote, get the checksum of today's file, once.
  * Several processes may do this to one database at the same time: each file runs once.
  *
- * @throws {TenantryError} `MIGRATION_FAILED` when SQLite refuses a statement of a file: nothing of that file
- * remains, the files before it stay. `MIGRATION_DRIFTED` and `MIGRATION_MISSING` with `requireIntact`.
- * `DATABASE_*`, `CLOSED` and `UNSUPPORTED` as they come: they are not the file's fault, and may pass.
+ * @throws {TenantryError} `MIGRATION_FAILED` when SQLite refuses a statement of a file, or the driver the
+ * file as a whole: nothing of that file remains, the files before it stay. `MIGRATION_DRIFTED` and
+ * `MIGRATION_MISSING` with `requireIntact`. `DATABASE_*` and `CLOSED` as they come: they may pass, and are not
+ * the file's fault.
  *
  * @example
  * const { applied } = await migrateDatabase(handle, await readMigrations("./migrations"));

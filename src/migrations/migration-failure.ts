@@ -14,6 +14,8 @@ const FAULTS_OF_THE_FILE: ReadonlySet<ErrorCode> = new Set([
   "SQL_TOO_LONG",
   "CONSTRAINT",
   "TYPE_ERROR",
+  // Foreign keys cannot be switched off on this driver: trying again would not help.
+  "UNSUPPORTED",
 ]);
 /** As much of a statement as a message repeats, in characters. */
 const MAX_QUOTED_SQL = 120;
