@@ -168,12 +168,13 @@ export class TenantTable {
     return rows as unknown[] as TenantRecord[];
   }
 
+  /** The next schema hash in use; the least of them without `hash`. */
   async #hashAfter(hash?: string): Promise<string | undefined> {
     const { rows } = await this.#db.run({
       sql: `SELECT schema_hash AS hash FROM tenants
-            WHERE state <> 'deleted' ${hash === undefined ? "" : "AND schema_hash > ?"}
+            WHERE state <> 'deleted' AND schema_hash ${hash === undefined ? ">=" : ">"} ?
             ORDER BY schema_hash LIMIT 1`,
-      params: hash === undefined ? [] : [hash],
+      params: [hash ?? ""],
     });
     return (rows[0] as { hash: string } | undefined)?.hash;
   }
