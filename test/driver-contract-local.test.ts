@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { tenantDatabase } from "../src/database/tenant-database.ts";
 import { localDriver } from "../src/drivers/local/local-driver.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
@@ -57,4 +57,13 @@ driverContract("a tenant on the local driver", {
     return tenantry.database("acme");
   },
   skips: SKIPS,
+});
+
+test("a write's size_after can be read after the database is closed", async () => {
+  const dir = await folder();
+  const handle = await localDriver({ dir }).openFile(join(dir, "closed.db"), { create: true });
+  await handle.sizeBytes();
+  const { meta } = await tenantDatabase(handle).prepare("CREATE TABLE t (x)").run();
+  await handle.close();
+  expect(meta.size_after).toBeGreaterThanOrEqual(4096);
 });

@@ -208,7 +208,14 @@ export class Connection {
   }
 
   #metaOfWrite(started: number, changes: number, changed: boolean, read: number): StatementMeta {
-    const sizeNow = (): number => (this.sqlite.open ? this.sizeBytes : this.#sizeBytes);
+    const sizeNow = (): number => {
+      try {
+        return this.sizeBytes;
+      } catch {
+        // Closed, or locked by another process since: what was seen last is the best answer.
+        return this.#sizeBytes;
+      }
+    };
     return {
       duration: performance.now() - started,
       changes,
