@@ -2,7 +2,7 @@
 // Does not read schemas itself: schema.ts does.
 import { LRUCache } from "lru-cache";
 import { type DatabaseSchema, readSchema } from "./schema.ts";
-import type { SqlRunner, Statement } from "../drivers/driver.ts";
+import type { RunOptions, SqlRunner, Statement } from "../drivers/driver.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 
 export interface SchemaCacheOptions {
@@ -35,7 +35,10 @@ export interface KnownSchema {
 export interface SchemaCache {
   /** What is known without asking the database. */
   peek(key: string): KnownSchema | undefined;
-  /** Whether `known` still holds: one prepared `PRAGMA schema_version`, or its age. */
+  /**
+   * Whether `known` still holds: one prepared `PRAGMA schema_version`, or its age. Callers of the same time share
+   * one check; it never rejects, and what cannot be checked does not hold.
+   */
   isCurrent(known: KnownSchema, runner: SqlRunner): Promise<boolean>;
   /** Reads the schema and remembers it under `key`. */
   load(key: string, runner: SqlRunner): Promise<KnownSchema>;
@@ -44,6 +47,7 @@ export interface SchemaCache {
 }
 
 const VERSION: Statement = { sql: "PRAGMA schema_version", params: [] };
+const FIRST: RunOptions = { first: true };
 // everything that a schema depends on, without root pages, which differ from file to file
 const FINGERPRINT: Statement = {
   sql: "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name",
@@ -64,10 +68,28 @@ export function createSchemaCache(options: SchemaCacheOptions = {}): SchemaCache
   });
   let lastId = 0;
 
-  async function isCurrent(known: KnownSchema, runner: SqlRunner): Promise<boolean> {
-    if (known.version === undefined) return performance.now() - known.readAt < maxAgeMs;
-    const { rows } = await runner.run(VERSION);
-    return versionIn(rows) === known.version;
+  const checks = new WeakMap<KnownSchema, Promise<boolean>>();
+
+  function isCurrent(known: KnownSchema, runner: SqlRunner): Promise<boolean> {
+    let check = checks.get(known);
+    if (check === undefined) {
+      check = checkNow(known, runner);
+      checks.set(known, check);
+    }
+    return check;
+  }
+
+  async function checkNow(known: KnownSchema, runner: SqlRunner): Promise<boolean> {
+    try {
+      if (known.version === undefined) return performance.now() - known.readAt < maxAgeMs;
+      const { rows } = await runner.run(VERSION, FIRST);
+      return versionIn(rows) === known.version;
+    } catch {
+      // whatever is wrong, reading the schema anew will say it, or find it well again
+      return false;
+    } finally {
+      checks.delete(known);
+    }
   }
 
   async function load(key: string, runner: SqlRunner): Promise<KnownSchema> {

@@ -20,7 +20,8 @@ const ACCEPTED: Record<string, readonly string[]> = {
   handling: ["strict", "lenient"],
   tx: ["commit"],
 };
-const NONE: Preferences = {};
+/** No preferences at all. */
+export const NO_PREFERENCES: Preferences = {};
 
 /**
  * Reads a Prefer header; of a preference that is there twice the first counts.
@@ -28,7 +29,7 @@ const NONE: Preferences = {};
  * `tx=rollback`, which to ignore would be to change what the caller asked not to change.
  */
 export function parsePrefer(header: string | undefined | null): Preferences {
-  if (header === undefined || header === null || header === "") return NONE;
+  if (header === undefined || header === null || header === "") return NO_PREFERENCES;
   const found = new Map<string, string>();
   const unknown: string[] = [];
   for (const part of header.split(",")) {
@@ -69,6 +70,7 @@ export function parsePrefer(header: string | undefined | null): Preferences {
 
 /** The preferences that counted, for the `Preference-Applied` header; empty for none. */
 export function appliedPreferences(preferences: Preferences, names: readonly (keyof Preferences)[]): string {
+  if (preferences === NO_PREFERENCES) return "";
   return names
     .filter((name) => preferences[name] !== undefined)
     .map((name) => `${name === "maxAffected" ? "max-affected" : name}=${preferences[name]}`)

@@ -1,10 +1,11 @@
 // Owns compiling a GET into a statement: the plan of a query's shape, to be used with any values.
 // Runs nothing.
-import { quoted } from "./column-lookup.ts";
+import { findColumn, quoted } from "./column-lookup.ts";
 import { fieldSql, orderSql, type Slot, type SqlPart, whereSql } from "./filter-sql.ts";
+import { comparisonOf } from "./filter-value.ts";
 import type { RestQuery } from "./rest-query.ts";
 import type { OutputColumn } from "./row-text.ts";
-import type { RowRange } from "./row-range.ts";
+import { ALL_ROWS, type RowRange } from "./row-range.ts";
 import type { SelectItem } from "./select-grammar.ts";
 import type { Field } from "./text-reader.ts";
 import type { Statement } from "../../drivers/driver.ts";
@@ -13,6 +14,8 @@ import { TenantryError } from "../../tenantry-error.ts";
 
 /** What a GET of one shape runs. */
 export interface ReadPlan {
+  /** Whether there can be no more than one row, because the whole primary key is given. */
+  readonly single: boolean;
   readonly columns: readonly OutputColumn[];
   /** The rows. */
   rows(values: readonly string[], range: RowRange): Statement;
@@ -45,15 +48,35 @@ export function compileRead(table: Table, query: RestQuery): ReadPlan {
   const countSql = `SELECT count(*) AS n${from}`;
   const slots = [...selection.slots, ...where.slots, ...order.slots];
   return {
+    single: namesOneRow(table, query),
     columns: selection.columns,
     rows(values, range) {
       const params = bind(slots, values);
-      if (range.limit === undefined && range.offset === 0) return { sql, params };
+      if (range === ALL_ROWS) return { sql, params };
       params.push(range.limit ?? -1, range.offset);
       return { sql: pagedSql, params };
     },
     count: (values) => ({ sql: countSql, params: bind(where.slots, values) }),
   };
+}
+
+// numbers only: two texts may be equal for a column's collation and different for its key
+function namesOneRow(table: Table, { filters }: RestQuery): boolean {
+  return (
+    table.kind === "table" &&
+    table.primaryKey.length > 0 &&
+    table.primaryKey.every((name) =>
+      filters.some(
+        (filter) =>
+          filter.kind === "compare" &&
+          filter.operator === "eq" &&
+          !filter.negated &&
+          filter.field.column === name &&
+          filter.field.path.length === 0 &&
+          comparisonOf(table, findColumn(table, name)) === "number",
+      ),
+    )
+  );
 }
 
 /** The parameters of `slots` for these values. */

@@ -6,7 +6,7 @@ import { findTable } from "./column-lookup.ts";
 import { appliedPreferences, parsePrefer, type Preferences } from "./prefer.ts";
 import { compileRead, type ReadPlan } from "./read-plan.ts";
 import { parseRestQuery, scanRestQuery, type ScannedQuery } from "./rest-query.ts";
-import { contentRange, rangeStatus, type RowRange, rowRange } from "./row-range.ts";
+import { ALL_ROWS, contentRange, rangeStatus, type RowRange, rowRange } from "./row-range.ts";
 import { hasInexactInteger, type Row, rowsText } from "./row-text.ts";
 import type { KnownSchema, SchemaCache } from "../../database/schema-cache.ts";
 import type { RunOptions, SqlRunner } from "../../drivers/driver.ts";
@@ -56,7 +56,9 @@ export function createReader(
   async function attempt(known: KnownSchema, request: ReadRequest, wish: Wish): Promise<Response> {
     const { plan, scanned } = planOf(known, request);
     const range = rowRange(scanned.limit, scanned.offset, wish.range, wish.rangeUnit);
-    const found = await find(plan, scanned.values, range, request, wish);
+    const found = request.head
+      ? await count(plan, scanned.values, range, request, wish)
+      : await find(plan, scanned.values, range, request, wish);
     return answer(plan, found, range, request, wish);
   }
 
@@ -65,18 +67,20 @@ export function createReader(
     const { runner, schemaKey } = request;
     const known = schemas.peek(schemaKey);
     if (known !== undefined) {
-      // Asked side by side rather than one after the other: what was known still holds almost always, and what
-      // was read under a schema that no longer does is thrown away.
-      const [current, outcome] = await Promise.all([
-        schemas.isCurrent(known, runner),
-        attempt(known, request, wish).then(
-          (response) => ({ response }),
-          (error: unknown) => ({ error }),
-        ),
-      ]);
-      if (current) {
-        if ("response" in outcome) return outcome.response;
-        if (known.version !== undefined || !mayBeStale(outcome.error)) throw outcome.error;
+      // The rows are asked for first and the check right after them, rather than one waiting for the other: what
+      // was known still holds almost always, and what was read under a schema that does not is thrown away.
+      const attempted = attempt(known, request, wish);
+      const check = schemas.isCurrent(known, runner);
+      let response: Response | undefined;
+      let failure: unknown;
+      try {
+        response = await attempted;
+      } catch (error) {
+        failure = error;
+      }
+      if (await check) {
+        if (response !== undefined) return response;
+        if (known.version !== undefined || !mayBeStale(failure)) throw failure;
       }
     }
     return attempt(await schemas.load(schemaKey, runner), request, wish);
@@ -109,6 +113,9 @@ function readWish({ header }: ReadRequest): Wish {
   };
 }
 
+const ONE_ROW: RunOptions = { readOnly: true, first: true };
+const COUNT: RunOptions = { readOnly: true };
+
 async function find(
   plan: ReadPlan,
   values: readonly string[],
@@ -117,27 +124,38 @@ async function find(
   wish: Wish,
 ): Promise<Found> {
   const { runner, limits } = request;
-  const counted = wish.preferences.count !== undefined;
-  if (request.head) {
-    const total = countIn(await runner.run(plan.count(values), { readOnly: true }));
-    const count = Math.max(0, Math.min(total - range.offset, range.limit ?? Number.POSITIVE_INFINITY));
-    return { rows: [], count, total: counted ? total : undefined };
-  }
-  const options: RunOptions = { readOnly: true, maxRows: limits.maxRows, maxBytes: limits.maxResponseBytes };
   const statement = plan.rows(values, range);
-  const read = async (options: RunOptions): Promise<Found> => {
-    if (counted && (range.limit !== undefined || range.offset > 0)) {
-      const [rows, count] = await runner.batch([statement, plan.count(values)], options);
-      const found = (rows?.rows ?? []) as Row[];
-      return { rows: found, count: found.length, total: countIn(count) };
+  const counted = wish.preferences.count !== undefined;
+  const withCount = counted && range !== ALL_ROWS;
+  let options: RunOptions =
+    plan.single && !withCount
+      ? ONE_ROW
+      : { readOnly: true, maxRows: limits.maxRows, maxBytes: limits.maxResponseBytes };
+  for (;;) {
+    const results = withCount
+      ? await runner.batch([statement, plan.count(values)], options)
+      : [await runner.run(statement, options)];
+    const rows = (results[0]?.rows ?? []) as Row[];
+    if (options.integers === undefined && request.exactIntegers && hasInexactInteger(rows)) {
+      options = { ...options, integers: "bigint" };
+      continue;
     }
-    const rows = (await runner.run(statement, options)).rows as Row[];
-    return { rows, count: rows.length, total: counted ? rows.length : undefined };
-  };
-  const found = await read(options);
-  return request.exactIntegers && hasInexactInteger(found.rows)
-    ? read({ ...options, integers: "bigint" })
-    : found;
+    const total = withCount ? countIn(results[1]) : counted ? rows.length : undefined;
+    return { rows, count: rows.length, total };
+  }
+}
+
+/** HEAD: how many rows there would be. */
+async function count(
+  plan: ReadPlan,
+  values: readonly string[],
+  range: RowRange,
+  request: ReadRequest,
+  wish: Wish,
+): Promise<Found> {
+  const total = countIn(await request.runner.run(plan.count(values), COUNT));
+  const count = Math.max(0, Math.min(total - range.offset, range.limit ?? Number.POSITIVE_INFINITY));
+  return { rows: [], count, total: wish.preferences.count === undefined ? undefined : total };
 }
 
 function countIn(result: { readonly rows: readonly unknown[] } | undefined): number {
@@ -154,7 +172,16 @@ function answer(plan: ReadPlan, found: Found, range: RowRange, request: ReadRequ
   };
   const applied = appliedPreferences(preferences, ["count", "handling"]);
   if (applied !== "") headers["preference-applied"] = applied;
-  const body = request.head ? null : rowsText(found.rows, plan.columns, format);
+  if (request.head) return new Response(null, { status, headers });
+  const body = rowsText(found.rows, plan.columns, format);
+  // one row is read without counting its bytes
+  if (plan.single && body.length > request.limits.maxResponseBytes) {
+    throw new TenantryError(
+      "RESPONSE_TOO_LARGE",
+      `The row is larger than ${request.limits.maxResponseBytes} bytes.`,
+      { hint: "Name fewer columns in select." },
+    );
+  }
   return new Response(body, { status, headers });
 }
 

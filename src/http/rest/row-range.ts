@@ -8,6 +8,7 @@ export interface RowRange {
   readonly offset: number;
 }
 
+/** No range was asked for. */
 export const ALL_ROWS: RowRange = { limit: undefined, offset: 0 };
 
 /**
