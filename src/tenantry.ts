@@ -18,7 +18,13 @@ import { parseTenantId, type TenantId } from "./tenant-id.ts";
 import { FleetMigration } from "./tenants/fleet-migration.ts";
 import { DEFAULT_DRAIN_TIMEOUT_MS, Lifecycle } from "./tenants/lifecycle.ts";
 import { TenantScope } from "./tenants/tenant-scope.ts";
+import { TenantryError } from "./tenantry-error.ts";
 import { type OpenTenant, Tenants } from "./tenants/tenants.ts";
+import { type App, type AppOptions, createApp } from "./http/app.ts";
+import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
+import { type MiddlewareOptions, type TenantEnv, tenantMiddleware } from "./http/tenant-middleware.ts";
+import { Metrics } from "./observe/metrics.ts";
+import type { MiddlewareHandler } from "hono";
 
 /** Bytes of page cache that all open handles share. */
 export const DEFAULT_MAX_OPEN_BYTES = 256 * 1024 * 1024;
@@ -78,17 +84,23 @@ export interface TenantryOptions {
   readonly watchMs?: number | undefined;
 }
 
+/** Options of {@link Tenantry.app}. */
+export interface ServerOptions extends AppOptions {
+  /** Bytes of a database that is imported. @default 1073741824 */
+  readonly maxImportBytes?: number;
+}
+
 /** What {@link createTenantry} gives. */
 export interface Tenantry extends AsyncDisposable {
   readonly catalog: Catalog;
   readonly driver: LocalDriver;
   readonly migrations: MigrationSet;
   /** Leases and statements, for those who build rooms of their own. */
-  readonly tenants: Tenants<LocalHandle>;
+  readonly tenants: Tenants;
   /** Create, suspend, resume, delete, import, export. */
-  readonly lifecycle: Lifecycle<LocalHandle>;
+  readonly lifecycle: Lifecycle;
   /** Migrations over all tenants. */
-  readonly fleet: FleetMigration<LocalHandle>;
+  readonly fleet: FleetMigration;
 
   /** A tenant's database, by D1's API. @throws {TenantryError} `INVALID_TENANT_ID`, `WRONG_TENANT` */
   database(tenant: string): TenantDatabase;
@@ -103,6 +115,10 @@ export interface Tenantry extends AsyncDisposable {
   currentTenant(): TenantId;
   /** Runs `fn` with every tenant in reach, also inside a tenant's scope. */
   acrossTenants<T>(fn: () => T): T;
+  /** The HTTP application over these tenants: rows, SQL, schema, administration. */
+  app(options?: ServerOptions): App;
+  /** Hono middleware: finds the request's tenant, and gives `c.var.tenant` and `c.var.db`. */
+  middleware(options?: MiddlewareOptions): MiddlewareHandler<TenantEnv>;
   /** Finishes what runs, for `graceMs` at most, then closes every database. Idempotent. @param graceMs @default 10000 */
   close(graceMs?: number): Promise<void>;
 }
@@ -148,7 +164,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     handle: catalogHandle,
     dataVersion: () => catalogHandle.dataVersion(),
   });
-  const cache = new HandleCache<OpenTenant<LocalHandle>>({
+  const cache = new HandleCache<OpenTenant>({
     maxOpen,
     ...defined({ idleMs: options.idleMs, acquireTimeoutMs: options.acquireTimeoutMs }),
   });
@@ -161,6 +177,9 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     scope,
     ...defined({ watchMs: options.watchMs }),
   });
+
+  const lifecycle = new Lifecycle(tenants, options.drainTimeoutMs);
+  const fleet = new FleetMigration(tenants);
 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
@@ -175,16 +194,34 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     driver,
     migrations,
     tenants,
-    lifecycle: new Lifecycle(tenants, options.drainTimeoutMs),
-    fleet: new FleetMigration(tenants),
+    lifecycle,
+    fleet,
     database: (tenant) => tenants.database(parseTenantId(tenant)),
-    withSqlite: (tenant, fn) => tenants.use(parseTenantId(tenant), (handle) => handle.withSqlite(fn)),
+    withSqlite: (tenant, fn) =>
+      tenants.use(parseTenantId(tenant), (handle) => {
+        if (handle.withSqlite) return handle.withSqlite(fn);
+        throw new TenantryError("UNSUPPORTED", "The driver has no better-sqlite3 database to give.");
+      }),
     run: (tenant, fn) => {
       const id = parseTenantId(tenant);
       return scope.run(id, () => fn(tenants.database(id)));
     },
     currentTenant: () => scope.current(),
     acrossTenants: (fn) => scope.across(fn),
+    app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, ...appOptions } = {}) =>
+      createApp(
+        {
+          catalog,
+          tenants,
+          lifecycle,
+          fleet,
+          metrics: new Metrics({ catalog, handles: () => tenants.stats() }),
+          moreAdminRoutes: fileRoutes({ files: driver.files, lifecycle, maxImportBytes }),
+          isReady: () => closing === undefined,
+        },
+        appOptions,
+      ),
+    middleware: (options) => tenantMiddleware(tenants, options),
     close: closeOnce,
     [Symbol.asyncDispose]: () => closeOnce(),
   };

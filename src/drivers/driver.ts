@@ -1,5 +1,6 @@
 // Owns the contract that every backend of a tenant database fulfils.
 // A driver knows names of databases; it knows no tenants, no HTTP and no caches.
+import type { Database } from "better-sqlite3";
 
 /** What a statement may be given for a `?`: D1's list, and `bigint` where the driver says so. */
 export type SqlParameter = null | number | bigint | string | boolean | ArrayBuffer | ArrayBufferView;
@@ -115,6 +116,8 @@ export interface Handle extends SqlRunner {
   script(script: Script): Promise<boolean>;
   /** Writes a consistent copy to a new file at `path`. @throws {TenantryError} `UNSUPPORTED`. */
   snapshot(path: string): Promise<void>;
+  /** Runs `fn`, which is synchronous, with the raw database; only where it is one of better-sqlite3. */
+  withSqlite?<T>(fn: (sqlite: Database) => T): Promise<T>;
   /** Bytes of the database, as the last statement saw it. */
   sizeBytes(): Promise<number>;
   /** Waits for nothing: whoever closes a handle has made sure that no one uses it. Idempotent. */

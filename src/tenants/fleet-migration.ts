@@ -1,7 +1,6 @@
 // Owns bringing many tenants to the current schema: whom the catalog names, a few at a time, on past failures.
 // Does not know what a migration does to one database.
 import type { LiveTenantState, TenantRecord } from "../catalog/tenant-record.ts";
-import type { Handle } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, type ErrorCode, TenantryError } from "../tenantry-error.ts";
 import { type Tenants, unknownTenant } from "./tenants.ts";
@@ -44,10 +43,10 @@ export interface MigrateAllResult {
 }
 
 /** Migrates the fleet. */
-export class FleetMigration<H extends Handle = Handle> {
-  readonly #tenants: Tenants<H>;
+export class FleetMigration {
+  readonly #tenants: Tenants;
 
-  constructor(tenants: Tenants<H>) {
+  constructor(tenants: Tenants) {
     this.#tenants = tenants;
   }
 

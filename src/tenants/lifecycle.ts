@@ -30,11 +30,11 @@ export interface ImportOptions extends Act {
 }
 
 /** Makes and ends tenants. */
-export class Lifecycle<H extends Handle = Handle> {
-  readonly #tenants: Tenants<H>;
+export class Lifecycle {
+  readonly #tenants: Tenants;
   readonly #drainTimeoutMs: number;
 
-  constructor(tenants: Tenants<H>, drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS) {
+  constructor(tenants: Tenants, drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS) {
     this.#tenants = tenants;
     this.#drainTimeoutMs = drainTimeoutMs;
   }
@@ -130,7 +130,7 @@ export class Lifecycle<H extends Handle = Handle> {
     return catalog.setState(id, { from: ["suspended"], to: "deleted" }, actor);
   }
 
-  async #createFrom(id: TenantId, { actor }: Act, source: DatabaseSource<H>): Promise<TenantRecord> {
+  async #createFrom(id: TenantId, { actor }: Act, source: DatabaseSource): Promise<TenantRecord> {
     const { catalog, driver, migrations } = this.#tenants;
     await this.#refuseExisting(id);
     const staged = await driver.stage(id, source);

@@ -20,10 +20,10 @@ const STOPPED_DRAIN_MS = 10_000;
 const QUARANTINE_RETRY_AFTER_SECONDS = 60;
 
 /** What {@link Tenants} is made of. */
-export interface TenantsParts<H extends Handle> {
+export interface TenantsParts {
   readonly catalog: Catalog;
-  readonly driver: Driver<H>;
-  readonly cache: HandleCache<OpenTenant<H>>;
+  readonly driver: Driver;
+  readonly cache: HandleCache<OpenTenant>;
   readonly migrations: MigrationSet;
   readonly scope: TenantScope;
   /** Milliseconds between two looks for tenants that another process has suspended or deleted; 0 for never. */
@@ -31,24 +31,24 @@ export interface TenantsParts<H extends Handle> {
 }
 
 /** An open database, and whose it is. The cache keeps these, by incarnation. */
-export interface OpenTenant<H extends Handle = Handle> extends Closable {
+export interface OpenTenant extends Closable {
   readonly id: TenantId;
-  readonly handle: H;
+  readonly handle: Handle;
 }
 
 /** Opens, migrates and lends tenants' databases. */
-export class Tenants<H extends Handle = Handle> {
+export class Tenants {
   readonly catalog: Catalog;
-  readonly driver: Driver<H>;
+  readonly driver: Driver;
   readonly migrations: MigrationSet;
   readonly scope: TenantScope;
-  readonly #cache: HandleCache<OpenTenant<H>>;
+  readonly #cache: HandleCache<OpenTenant>;
   /** Whose handles are open, by incarnation. */
   readonly #openNow = new Map<string, TenantId>();
   readonly #watch: ReturnType<typeof setInterval> | undefined;
   #lookAgain = false;
 
-  constructor({ catalog, driver, cache, migrations, scope, watchMs = DEFAULT_WATCH_MS }: TenantsParts<H>) {
+  constructor({ catalog, driver, cache, migrations, scope, watchMs = DEFAULT_WATCH_MS }: TenantsParts) {
     this.catalog = catalog;
     this.driver = driver;
     this.migrations = migrations;
@@ -81,7 +81,7 @@ export class Tenants<H extends Handle = Handle> {
    * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_SUSPENDED`, `TENANT_QUARANTINED`, `DATABASE_*`,
    * `CACHE_EXHAUSTED`, `WRONG_TENANT`, and what `fn` throws
    */
-  use<T>(tenant: TenantId, fn: (handle: H) => Promise<T>): Promise<T> {
+  use<T>(tenant: TenantId, fn: (handle: Handle) => Promise<T>): Promise<T> {
     this.scope.check(tenant);
     const record = this.catalog.peek(tenant);
     return record
@@ -90,7 +90,7 @@ export class Tenants<H extends Handle = Handle> {
   }
 
   /** A lease that outlives a call, for sessions and streams. Release it. */
-  async lease(tenant: TenantId): Promise<Lease<OpenTenant<H>>> {
+  async lease(tenant: TenantId): Promise<Lease<OpenTenant>> {
     this.scope.check(tenant);
     const record = await this.#find(tenant);
     assertServing(record);
@@ -102,7 +102,7 @@ export class Tenants<H extends Handle = Handle> {
    * open already: a sweep over all tenants must not push the ones in use out of the cache. The handle has
    * not been migrated, and the tenant's state is the caller's to judge.
    */
-  async visit<T>(record: TenantRecord, fn: (handle: H) => Promise<T>): Promise<T> {
+  async visit<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
     if (this.#cache.has(record.incarnation) && record.state === "active") return this.#useRecord(record, fn);
     const handle = await this.driver.open(record.id).catch((error: unknown) => {
       throw about(record.id, error);
@@ -117,11 +117,12 @@ export class Tenants<H extends Handle = Handle> {
   }
 
   /** Brings an open database up to date; quarantines the tenant where one of the files fails on it. */
-  async bringUp(record: TenantRecord, handle: H): Promise<MigrationResult> {
+  async bringUp(record: TenantRecord, handle: Handle): Promise<MigrationResult> {
     const { catalog, migrations } = this;
     try {
       const result = await migrateDatabase(handle, migrations);
-      if (record.schemaHash !== result.hash) {
+      // A database that is ahead, as after a roll-back of the application, is not this process's to describe.
+      if (record.schemaHash !== result.hash && result.missing.length === 0) {
         catalog.recordMigrated([record.id], { version: result.version ?? "", hash: result.hash });
       }
       return result;
@@ -159,7 +160,7 @@ export class Tenants<H extends Handle = Handle> {
   }
 
   /** Handles open, leased and waited for. */
-  stats(): ReturnType<HandleCache<OpenTenant<H>>["stats"]> {
+  stats(): ReturnType<HandleCache<OpenTenant>["stats"]> {
     return this.#cache.stats();
   }
 
@@ -169,7 +170,7 @@ export class Tenants<H extends Handle = Handle> {
     await this.#cache.close(graceMs);
   }
 
-  #useRecord<T>(record: TenantRecord, fn: (handle: H) => Promise<T>): Promise<T> {
+  #useRecord<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
     const refused = refusal(record);
     if (refused) return Promise.reject(refused);
     return this.#cache
@@ -189,7 +190,7 @@ export class Tenants<H extends Handle = Handle> {
     return record;
   }
 
-  async #open(record: TenantRecord): Promise<OpenTenant<H>> {
+  async #open(record: TenantRecord): Promise<OpenTenant> {
     const { id } = record;
     const handle = await this.driver.open(id);
     try {

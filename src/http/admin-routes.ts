@@ -1,0 +1,220 @@
+// Owns `/admin`: tenants, their hosts, keys, migrations, and the audit log.
+// Moves no files (file-routes.ts does), and has no rules of its own about tenants: the lifecycle has them.
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
+import { createApiKey } from "../auth/api-key.ts";
+import { SCOPES } from "../auth/caller.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { TENANT_STATES, type TenantRecord } from "../catalog/tenant-record.ts";
+import { migrationStatus } from "../migrations/migration-status.ts";
+import { parseTenantId, type TenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import type { FleetMigration } from "../tenants/fleet-migration.ts";
+import type { Lifecycle } from "../tenants/lifecycle.ts";
+import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
+import type { AdminEnv } from "./env.ts";
+import { readJson } from "./read-body.ts";
+
+/** What the routes work on. */
+export interface AdminRoutesOptions {
+  readonly catalog: Catalog;
+  readonly tenants: Tenants;
+  readonly lifecycle: Lifecycle;
+  readonly fleet: FleetMigration;
+  readonly maxBodyBytes: number;
+}
+
+/** `POST /admin/tenants`. */
+export const CREATE_TENANT_BODY = v.strictObject({ id: v.string() });
+/** `POST /admin/tenants/:tenant/suspend`, whose body may be left out. */
+export const SUSPEND_TENANT_BODY = v.strictObject({
+  reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
+});
+/** `POST /admin/tenants/:tenant/aliases`. */
+export const ADD_ALIAS_BODY = v.strictObject({ host: v.string() });
+/** `POST /admin/keys`. */
+export const CREATE_KEY_BODY = v.strictObject({
+  tenant: v.optional(v.nullable(v.string())),
+  scope: v.picklist(SCOPES),
+  label: v.optional(v.pipe(v.string(), v.maxLength(200))),
+  expiresInSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+});
+/** `POST /admin/keys/:key/rotate`, whose body may be left out. */
+export const ROTATE_KEY_BODY = v.strictObject({
+  graceSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+});
+
+/** Seconds that a rotated key goes on working unless the caller says otherwise. */
+export const DEFAULT_ROTATE_GRACE_SECONDS = 3600;
+
+/** The administrative API. Whoever mounts it has made sure of the caller's right. */
+export function adminRoutes({
+  catalog,
+  tenants,
+  lifecycle,
+  fleet,
+  maxBodyBytes,
+}: AdminRoutesOptions): Hono<AdminEnv> {
+  const body = async <const S extends v.GenericSchema>(
+    c: Context<AdminEnv>,
+    schema: S,
+  ): Promise<v.InferOutput<S>> => checkBody(schema, await readJson(c.req, maxBodyBytes));
+  const optionalBody = async <const S extends v.GenericSchema>(
+    c: Context<AdminEnv>,
+    schema: S,
+  ): Promise<v.InferOutput<S>> =>
+    c.req.raw.body === null || c.req.header("content-length") === "0"
+      ? checkBody(schema, {})
+      : body(c, schema);
+  const find = async (c: Context<AdminEnv>, options: { deleted?: boolean } = {}): Promise<TenantRecord> => {
+    const id = tenantOf(c);
+    const record = await catalog.get(id, options);
+    if (!record) throw unknownTenant(id);
+    return record;
+  };
+
+  return new Hono<AdminEnv>()
+    .get("/tenants", async (c) => {
+      const { state, prefix, cursor } = c.req.query();
+      return c.json(
+        await catalog.list({
+          ...pageOf(c),
+          ...(state !== undefined && { state: oneOf("state", TENANT_STATES, state) }),
+          ...(prefix !== undefined && { prefix }),
+          ...(cursor !== undefined && { cursor }),
+        }),
+      );
+    })
+    .post("/tenants", async (c) => {
+      const { id } = await body(c, CREATE_TENANT_BODY);
+      const record = await lifecycle.create(parseTenantId(id), actorOf(c));
+      return c.json(record, 201, { location: `/admin/tenants/${record.id}` });
+    })
+    .get("/tenants/:tenant", async (c) => c.json(await find(c, { deleted: true })))
+    .delete("/tenants/:tenant", async (c) => c.json(await lifecycle.delete(tenantOf(c), actorOf(c))))
+    .post("/tenants/:tenant/suspend", async (c) => {
+      const { reason } = await optionalBody(c, SUSPEND_TENANT_BODY);
+      return c.json(
+        await lifecycle.suspend(tenantOf(c), { ...actorOf(c), ...(reason !== undefined && { reason }) }),
+      );
+    })
+    .post("/tenants/:tenant/resume", async (c) => c.json(await lifecycle.resume(tenantOf(c), actorOf(c))))
+    .post("/tenants/:tenant/migrate", async (c) => c.json(await fleet.one(tenantOf(c))))
+    .get("/tenants/:tenant/migrations", async (c) => {
+      const record = await find(c);
+      return c.json({
+        migrations: await tenants.visit(record, (handle) => migrationStatus(handle, tenants.migrations)),
+      });
+    })
+    .get("/tenants/:tenant/aliases", async (c) =>
+      c.json({ hosts: await catalog.aliasesOf((await find(c)).id) }),
+    )
+    .post("/tenants/:tenant/aliases", async (c) => {
+      const { host } = await body(c, ADD_ALIAS_BODY);
+      await catalog.addAlias(host, tenantOf(c), actorOf(c).actor);
+      return c.json({ host }, 201);
+    })
+    .delete("/tenants/:tenant/aliases/:host", async (c) => {
+      const host = c.req.param("host");
+      if (!(await catalog.aliasesOf((await find(c)).id)).includes(host)) {
+        throw new TenantryError("NOT_FOUND", `The tenant has no host ${JSON.stringify(host)}.`);
+      }
+      await catalog.removeAlias(host, actorOf(c).actor);
+      return c.body(null, 204);
+    })
+    .get("/migrations", async (c) =>
+      c.json({
+        version: tenants.migrations.version,
+        hash: tenants.migrations.hash,
+        migrations: tenants.migrations.migrations.map(({ name, checksum }) => ({ name, checksum })),
+        behind: await fleet.countBehind(),
+        quarantined: (await catalog.count()).quarantined,
+      }),
+    )
+    .get("/keys", async (c) => {
+      const { tenant, cursor } = c.req.query();
+      return c.json(
+        await catalog.listKeys({
+          ...pageOf(c),
+          ...(tenant !== undefined && { tenant: parseTenantId(tenant) }),
+          ...(cursor !== undefined && { cursor }),
+        }),
+      );
+    })
+    .post("/keys", async (c) => {
+      const { tenant, scope, label, expiresInSeconds } = await body(c, CREATE_KEY_BODY);
+      const { secret, hash } = await createApiKey();
+      const key = await catalog.addKey(
+        {
+          hash,
+          tenant: tenant == null ? null : parseTenantId(tenant),
+          scope,
+          label: label ?? "",
+          expiresAt: expiresInSeconds === undefined ? null : Date.now() + expiresInSeconds * 1000,
+        },
+        actorOf(c).actor,
+      );
+      return c.json({ ...key, secret }, 201);
+    })
+    .delete("/keys/:key", async (c) => c.json(await catalog.revokeKey(c.req.param("key"), actorOf(c).actor)))
+    .post("/keys/:key/rotate", async (c) => {
+      const { graceSeconds = DEFAULT_ROTATE_GRACE_SECONDS } = await optionalBody(c, ROTATE_KEY_BODY);
+      const { secret, hash } = await createApiKey();
+      const key = await catalog.rotateKey(c.req.param("key"), hash, graceSeconds, actorOf(c).actor);
+      return c.json({ ...key, secret }, 201);
+    })
+    .get("/audit", async (c) => {
+      const { tenant, cursor } = c.req.query();
+      return c.json(
+        await catalog.listAudit({
+          ...pageOf(c),
+          ...(tenant !== undefined && { tenant: parseTenantId(tenant) }),
+          ...(cursor !== undefined && { cursor }),
+        }),
+      );
+    });
+}
+
+/** Who acts, for the audit log. */
+export function actorOf(c: Context<AdminEnv>): { actor: string } {
+  return { actor: c.get("caller").subject };
+}
+
+/** The tenant that the path names. @throws {TenantryError} `INVALID_TENANT_ID` */
+export function tenantOf(c: Context<AdminEnv>): TenantId {
+  return parseTenantId(c.req.param("tenant"));
+}
+
+function checkBody<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const where = v.getDotPath(issue);
+  throw new TenantryError(
+    "INVALID_ARGUMENT",
+    `The body${where ? `'s "${where}"` : ""} is wrong: ${issue.message}.`,
+    {
+      hint: "GET /openapi.json describes every body.",
+    },
+  );
+}
+
+function pageOf(c: Context<AdminEnv>): { limit?: number } {
+  const limit = c.req.query("limit");
+  if (limit === undefined) return {};
+  if (!/^\d{1,6}$/.test(limit)) {
+    throw new TenantryError(
+      "INVALID_ARGUMENT",
+      `"limit" is a number, not ${JSON.stringify(limit.slice(0, 40))}.`,
+    );
+  }
+  return { limit: Number(limit) };
+}
+
+function oneOf<const T extends string>(name: string, allowed: readonly T[], value: string): T {
+  const found = allowed.find((one) => one === value);
+  if (found !== undefined) return found;
+  throw new TenantryError("INVALID_ARGUMENT", `"${name}" is not ${JSON.stringify(value.slice(0, 40))}.`, {
+    hint: `It is one of ${allowed.join(", ")}.`,
+  });
+}

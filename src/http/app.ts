@@ -1,0 +1,185 @@
+// Owns the HTTP application: which room answers which path, and what an error or a stranger gets.
+// Constructs the HTTP room's own parts, and nothing else.
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import type { Caller } from "../auth/caller.ts";
+import type { VerificationKey } from "../auth/signing-key.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { createSchemaCache } from "../database/schema-cache.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { createGuard, DEFAULT_MAX_SQL_BYTES } from "../sql/guard.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import type { FleetMigration } from "../tenants/fleet-migration.ts";
+import type { Lifecycle } from "../tenants/lifecycle.ts";
+import type { Tenants } from "../tenants/tenants.ts";
+import { Access } from "./access.ts";
+import { adminRoutes } from "./admin-routes.ts";
+import { authorize } from "./authorize.ts";
+import type { AdminEnv, RequestLimits, TenantryEnv } from "./env.ts";
+import { errorResponse, type OnInternalError } from "./error-response.ts";
+import { InFlight } from "./in-flight.ts";
+import { queryRoutes } from "./query-routes.ts";
+import { createTenantResolver, type ResolveTenantOptions } from "./resolve-tenant.ts";
+import { routeLabel } from "./route-label.ts";
+import { restRoutes } from "./rest/rest-routes.ts";
+import { schemaRoutes } from "./schema-routes.ts";
+import { tenantContext } from "./tenant-context.ts";
+
+export const DEFAULT_MAX_ROWS = 100_000;
+export const DEFAULT_MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
+export const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** SQLite's own limit, as better-sqlite3 is built. */
+export const DEFAULT_MAX_PARAMETERS = 32_766;
+export const DEFAULT_MAX_BATCH_STATEMENTS = 1_000;
+export const DEFAULT_MAX_IN_FLIGHT = 256;
+
+/** Options of the HTTP application that are the operator's to choose. */
+export interface AppOptions extends Partial<RequestLimits>, ResolveTenantOptions {
+  /** Keys that tokens may be signed with. @default none */
+  readonly publicKeys?: readonly VerificationKey[];
+  /** Origins of web pages that may call this server; none may by default. */
+  readonly corsOrigins?: readonly string[];
+  /** Bytes of one statement's text. @default 100000 */
+  readonly maxSqlBytes?: number;
+  /** Parameters of one statement. @default 32766 */
+  readonly maxParameters?: number;
+  /** Statements of one batch. @default 1000 */
+  readonly maxBatchStatements?: number;
+  /** Requests of one tenant that run at once. @default 256 */
+  readonly maxInFlight?: number;
+  /** Told of errors that are nobody's but ours. @default they are printed to stderr */
+  readonly onInternalError?: OnInternalError;
+}
+
+/** What the application works on. */
+export interface AppParts {
+  readonly catalog: Catalog;
+  readonly tenants: Tenants;
+  readonly lifecycle: Lifecycle;
+  readonly fleet: FleetMigration;
+  /** Answers `/metrics`; without it there is none. */
+  readonly metrics?: Metrics;
+  /** Routes below `/admin` that only some runtimes have, such as those that move files. */
+  readonly moreAdminRoutes?: Hono<AdminEnv>;
+  /** Whether the process is still to be sent requests. */
+  readonly isReady?: () => boolean;
+}
+
+/** The HTTP application, and who may use it. */
+export interface App {
+  readonly hono: Hono;
+  readonly access: Access;
+}
+
+/** Composes the application. @throws {TenantryError} `INVALID_OPTION` */
+export function createApp(parts: AppParts, options: AppOptions = {}): App {
+  const { catalog, tenants, metrics, isReady = () => true } = parts;
+  const { onInternalError = printError, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
+  const limits: RequestLimits = {
+    maxRows: options.maxRows ?? DEFAULT_MAX_ROWS,
+    maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
+    maxBodyBytes,
+  };
+  const access = new Access({ catalog, publicKeys: options.publicKeys ?? [] });
+  const schemas = createSchemaCache();
+  const guard = createGuard({ maxSqlBytes: options.maxSqlBytes ?? DEFAULT_MAX_SQL_BYTES });
+
+  const hono = new Hono();
+  hono.onError((error, c) => errorResponse(c, error, onInternalError));
+  hono.notFound((c) =>
+    errorResponse(
+      c,
+      new TenantryError("NOT_FOUND", `Nothing answers ${c.req.method} ${c.req.path}.`, {
+        hint: "GET /openapi.json lists what does.",
+      }),
+      onInternalError,
+    ),
+  );
+  if (metrics) {
+    hono.use(async (c, next) => {
+      const started = performance.now();
+      await next();
+      metrics.request(
+        c.req.method,
+        routeLabel(c.req.path),
+        c.res.status,
+        (performance.now() - started) / 1000,
+      );
+    });
+  }
+  if (options.corsOrigins && options.corsOrigins.length > 0) {
+    hono.use(
+      cors({
+        origin: [...options.corsOrigins],
+        exposeHeaders: ["Content-Range", "Location", "Preference-Applied"],
+      }),
+    );
+  }
+
+  hono.get("/healthz", (c) => c.json({ status: "ok" }));
+  hono.get("/readyz", async (c) => {
+    if (!isReady())
+      throw new TenantryError("CLOSED", "The server is shutting down.", { retryAfterSeconds: 1 });
+    await catalog.count();
+    return c.json({ status: "ready" });
+  });
+
+  const admin = new Hono<AdminEnv>();
+  const requireAdmin = async (header: (name: string) => string | undefined): Promise<Caller> => {
+    const caller = await access.callerOf(header);
+    authorize(caller, { scope: "admin" });
+    return caller as Caller;
+  };
+  admin.use(async (c, next) => {
+    c.set("caller", await requireAdmin((name) => c.req.header(name)));
+    await next();
+  });
+  admin.route("/", adminRoutes({ ...parts, maxBodyBytes }));
+  if (parts.moreAdminRoutes) admin.route("/", parts.moreAdminRoutes);
+  hono.route("/admin", admin);
+
+  if (metrics) {
+    hono.get("/metrics", async (c) => {
+      await requireAdmin((name) => c.req.header(name));
+      return c.text(await metrics.text(), 200, { "content-type": metrics.contentType });
+    });
+  }
+
+  const context = tenantContext({
+    access,
+    catalog,
+    tenants,
+    limits,
+    resolver: createTenantResolver({
+      lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
+      ...options,
+    }),
+    inFlight: new InFlight(options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT),
+    onTenant: (tenant) => metrics?.tenant(tenant),
+  });
+  const ofTenant = new Hono<TenantryEnv>();
+  ofTenant.route(
+    "/",
+    queryRoutes({
+      guard,
+      maxParameters: options.maxParameters ?? DEFAULT_MAX_PARAMETERS,
+      maxBatchStatements: options.maxBatchStatements ?? DEFAULT_MAX_BATCH_STATEMENTS,
+    }),
+  );
+  ofTenant.route("/rest", restRoutes({ schemas }));
+  ofTenant.route("/", schemaRoutes({ schemas }));
+
+  hono.get("/openapi.json", (c) => c.json({}));
+  for (const path of ["/t/:tenant/*", "/query", "/batch", "/schema", "/rest/*"])
+    hono.use(path, context as never);
+  hono.route("/t/:tenant", ofTenant);
+  hono.route("/", ofTenant);
+  return { hono, access };
+}
+
+function printError(
+  error: unknown,
+  { method, path }: { readonly method: string; readonly path: string },
+): void {
+  console.error(`${method} ${path}:`, error);
+}

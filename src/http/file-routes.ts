@@ -1,0 +1,95 @@
+// Owns whole databases over HTTP: a SQLite file comes in as a tenant, a consistent copy goes out.
+// For servers whose databases are files; a Worker does not mount it.
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Hono } from "hono";
+import type { DatabaseFiles } from "../drivers/driver.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import type { Lifecycle } from "../tenants/lifecycle.ts";
+import { actorOf, tenantOf } from "./admin-routes.ts";
+import type { AdminEnv } from "./env.ts";
+import { tooLarge } from "./read-body.ts";
+
+/** Bytes of an uploaded database, unless the operator says otherwise. */
+export const DEFAULT_MAX_IMPORT_BYTES = 1024 * 1024 * 1024;
+
+/** What the routes work on. */
+export interface FileRoutesOptions {
+  readonly files: DatabaseFiles;
+  readonly lifecycle: Lifecycle;
+  /** Bytes of an uploaded file. */
+  readonly maxImportBytes: number;
+}
+
+/** The first bytes of every SQLite 3 file. */
+const MAGIC = "SQLite format 3\0";
+const SQLITE_MEDIA_TYPE = "application/vnd.sqlite3";
+
+/** `POST /tenants/:tenant/import` and `GET /tenants/:tenant/export`. */
+export function fileRoutes({ files, lifecycle, maxImportBytes }: FileRoutesOptions): Hono<AdminEnv> {
+  return new Hono<AdminEnv>()
+    .post("/tenants/:tenant/import", async (c) => {
+      const id = tenantOf(c);
+      const baseline = c.req.query("baseline");
+      await using file = await files.scratch();
+      await receive(c.req.raw, file.path, maxImportBytes);
+      await assertSqlite(file.path);
+      const record = await lifecycle.importFile(id, file.path, {
+        ...actorOf(c),
+        ...(baseline !== undefined && { baseline: baseline === "" || baseline === "all" ? true : baseline }),
+      });
+      return c.json(record, 201, { location: `/admin/tenants/${id}` });
+    })
+    .get("/tenants/:tenant/export", async (c) => {
+      const id = tenantOf(c);
+      const file = await files.scratch();
+      try {
+        await lifecycle.exportFile(id, file.path);
+        const { size } = await stat(file.path);
+        const stream = createReadStream(file.path);
+        // The copy goes when it has been sent, and also when nobody wanted the rest of it.
+        stream.once("close", () => void file[Symbol.asyncDispose]());
+        return c.body(Readable.toWeb(stream) as ReadableStream, 200, {
+          "content-type": SQLITE_MEDIA_TYPE,
+          "content-length": String(size),
+          "content-disposition": `attachment; filename="${id}.db"`,
+        });
+      } catch (error) {
+        await file[Symbol.asyncDispose]();
+        throw error;
+      }
+    });
+}
+
+async function receive(request: Request, path: string, maxBytes: number): Promise<void> {
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (request.body === null) throw notSqlite("There is no body.");
+  let bytes = 0;
+  const limited = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  };
+  await pipeline(Readable.fromWeb(request.body as never), limited, createWriteStream(path, { flags: "wx" }));
+}
+
+async function assertSqlite(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, 0);
+    if (bytesRead === MAGIC.length && buffer.toString("latin1") === MAGIC) return;
+  } finally {
+    await file.close();
+  }
+  throw notSqlite("It does not begin as a SQLite file does.");
+}
+
+function notSqlite(message: string): TenantryError {
+  return new TenantryError("IMPORT_INVALID", `The body is not a SQLite database. ${message}`, {
+    hint: "Send the file itself: curl --data-binary @acme.db -H 'Content-Type: application/vnd.sqlite3' …",
+  });
+}

@@ -1,0 +1,36 @@
+// Owns how many requests of one tenant run at the same time.
+// Does not queue them: who is over the limit is told to come back.
+import { TenantryError } from "../tenantry-error.ts";
+
+/** Counts the requests in flight, tenant by tenant. */
+export class InFlight {
+  readonly #max: number;
+  readonly #running = new Map<string, number>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** @throws {TenantryError} `TOO_MANY_REQUESTS` */
+  enter(tenant: string): void {
+    const running = this.#running.get(tenant) ?? 0;
+    if (running >= this.#max) {
+      throw new TenantryError(
+        "TOO_MANY_REQUESTS",
+        `More than ${this.#max} requests of this tenant are running.`,
+        {
+          tenant,
+          hint: "Send fewer at a time.",
+          retryAfterSeconds: 1,
+        },
+      );
+    }
+    this.#running.set(tenant, running + 1);
+  }
+
+  leave(tenant: string): void {
+    const running = (this.#running.get(tenant) ?? 1) - 1;
+    if (running === 0) this.#running.delete(tenant);
+    else this.#running.set(tenant, running);
+  }
+}

@@ -1,0 +1,47 @@
+// Owns the middleware that an application puts before its own routes: the tenant and its database.
+// Does not ask who the caller is: the application knows its users.
+import type { MiddlewareHandler } from "hono";
+import type { TenantDatabase } from "../database/tenant-database.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
+import { createTenantResolver, type ResolveTenantOptions } from "./resolve-tenant.ts";
+
+/** What the middleware puts into Hono's context. */
+export interface TenantEnv {
+  Variables: {
+    tenant: TenantId;
+    db: TenantDatabase;
+  };
+}
+
+/** How the middleware finds a request's tenant. */
+export type MiddlewareOptions = ResolveTenantOptions;
+
+/**
+ * Finds the tenant by path (`/t/acme/…`), the header `X-Tenant-Id`, or the host, and runs what follows in
+ * its scope. Its errors are TenantryErrors: `errorResponse()` answers them.
+ */
+export function tenantMiddleware(
+  tenants: Tenants,
+  options: MiddlewareOptions = {},
+): MiddlewareHandler<TenantEnv> {
+  const { catalog, scope } = tenants;
+  const resolver = createTenantResolver({
+    lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
+    ...options,
+  });
+  return async (c, next) => {
+    const named = resolver.resolve(c.req.url, (name) => c.req.header(name));
+    const tenant = named instanceof Promise ? await named : named;
+    if (tenant === undefined) {
+      throw new TenantryError("TENANT_REQUIRED", "The request names no tenant.", {
+        hint: "Use /t/acme/…, the header X-Tenant-Id, or the tenant's host.",
+      });
+    }
+    if (!catalog.peek(tenant) && !(await catalog.get(tenant))) throw unknownTenant(tenant);
+    c.set("tenant", tenant);
+    c.set("db", tenants.database(tenant));
+    await scope.run(tenant, next);
+  };
+}
