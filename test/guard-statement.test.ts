@@ -257,6 +257,11 @@ describe("temporary things and virtual tables", () => {
     "CREATE VIEW v AS SELECT load_extension('x')",
     "SELECT fts3_tokenizer('simple', x'00')",
     "SELECT :a(b)",
+    "CREATE FUNCTION f LANGUAGE wasm AS 'x'",
+    "CREATE 'TABLE' a (b)",
+    "CREATE",
+    "DROP FUNCTION f",
+    "ALTER DATABASE a",
   ])("%j is refused", (sql) => {
     expect(codeOf(sql)).toBe("SQL_REFUSED");
   });
@@ -268,6 +273,8 @@ describe("temporary things and virtual tables", () => {
     ["SELECT temp.value FROM readings AS temp", "read"],
     ["UPDATE readings AS temp SET value = 1 WHERE temp.id = 2", "write"],
     ["CREATE TABLE temp (temp)", "schema"],
+    ["CREATE UNIQUE INDEX i ON a (b)", "schema"],
+    ["DROP VIEW IF EXISTS a", "schema"],
     ["SELECT load_extension FROM settings", "read"],
   ])("%j is admitted", (sql, kind) => {
     expect(codeOf(sql)).toBe(kind);

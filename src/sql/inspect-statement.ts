@@ -43,6 +43,13 @@ const KINDS: ReadonlyMap<string, StatementKind> = new Map([
   ["RELEASE", "transaction"],
 ]);
 
+/** What may be created, dropped and altered; temporary things are then refused with their own reason. */
+const OBJECTS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ["CREATE", new Set(["TABLE", "INDEX", "UNIQUE", "VIEW", "TRIGGER", "VIRTUAL", "TEMP", "TEMPORARY"])],
+  ["DROP", new Set(["TABLE", "INDEX", "VIEW", "TRIGGER"])],
+  ["ALTER", new Set(["TABLE"])],
+]);
+
 /** Modules that keep to the tenant's own database. */
 const MODULES: ReadonlySet<string> = new Set(["fts5", "fts5vocab", "rtree", "rtree_i32", "geopoly"]);
 
@@ -112,7 +119,7 @@ function judge(sql: string, tokens: readonly Token[]): Inspection {
       return { kind, verb, explain, needs: verb === "BEGIN" && locks ? "write" : "read" };
     }
     case "schema": {
-      const refusal = verb === "CREATE" ? refuseCreate(body) : undefined;
+      const refusal = refuseObject(verb, body) ?? (verb === "CREATE" ? refuseCreate(body) : undefined);
       return refusal === undefined ? { kind, verb, explain, needs: "schema" } : refuse(refusal);
     }
     default:
@@ -134,6 +141,17 @@ function verbOfWith(tokens: readonly Token[]): string {
     closed = token.text === ")";
   }
   return "WITH";
+}
+
+/** Refuses what other SQLites have besides, such as libSQL's `CREATE FUNCTION … LANGUAGE wasm`. */
+function refuseObject(verb: string, tokens: readonly Token[]): Refusal | undefined {
+  const objects = OBJECTS.get(verb);
+  const object = keywordOf(tokens[1]);
+  if (objects === undefined || objects.has(object)) return undefined;
+  return {
+    message: `${verb} ${object === "" ? (tokens[1]?.text.slice(0, 40) ?? "of nothing") : object.slice(0, 40)} is refused.`,
+    hint: `${verb} is admitted with ${[...objects].join(", ")}.`,
+  };
 }
 
 function refuseCreate(tokens: readonly Token[]): Refusal | undefined {
