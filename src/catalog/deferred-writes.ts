@@ -4,8 +4,11 @@ import type { SqlRunner, Statement } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import type { TenantRecord } from "./tenant-record.ts";
 
-/** Rows that one statement writes: a few milliseconds of the event loop. */
-const MAX_ROWS_PER_WRITE = 1000;
+/**
+ * Rows that one statement writes. Among a million tenants a row costs up to 70 µs, in which the event loop
+ * stands still, and a commit about two rows.
+ */
+const MAX_ROWS_PER_WRITE = 250;
 
 /** Milliseconds after which migrated tenants are recorded: whoever asks who is behind should be told soon. */
 const MIGRATED_FLUSH_MS = 250;
