@@ -1,6 +1,7 @@
 // Owns the OpenAPI document of one tenant's row API, made from its schema.
 // Reads no database.
 import type { Column, DatabaseSchema, Table } from "../../database/schema.ts";
+import { type Json, OPENAPI_VERSION, sharedComponents } from "./route-description.ts";
 
 export interface TenantOpenApiOptions {
   readonly tenant: string;
@@ -9,11 +10,6 @@ export interface TenantOpenApiOptions {
   /** @default "1" */
   readonly version?: string;
 }
-
-type Json = Record<string, unknown>;
-
-/** The OpenAPI 3.1 version that the documents follow. */
-export const OPENAPI_VERSION = "3.1.0";
 
 const RANGE = "Which of the rows these are, and of how many where that was asked for: `0-9/100`, `0-9/*`.";
 const ref = (kind: string, name: string): Json => ({ $ref: `#/components/${kind}/${name}` });
@@ -48,6 +44,7 @@ function text(place: string, name: string, description: string): Json {
 /** Describes a tenant's tables and views as paths of its row API. Internal tables are left out. */
 export function tenantOpenApi(schema: DatabaseSchema, options: TenantOpenApiOptions): Json {
   const tables = [...schema.tables.values()].filter((table) => !table.internal && table.columns.length > 0);
+  const shared = sharedComponents();
   return {
     openapi: OPENAPI_VERSION,
     info: {
@@ -60,29 +57,15 @@ export function tenantOpenApi(schema: DatabaseSchema, options: TenantOpenApiOpti
     paths: Object.fromEntries(
       tables.map((table) => [`/rest/${encodeURIComponent(table.name)}`, tablePath(table)]),
     ),
+    security: [{ token: [] }],
     components: {
+      ...shared,
       parameters: COMMON_PARAMETERS,
       schemas: {
+        ...(shared["schemas"] as Json),
         ...Object.fromEntries(tables.map((table) => [componentName(table.name), rowSchema(table)])),
-        Error: errorSchema(),
       },
-      responses: {
-        Error: {
-          description: "Refused, or failed.",
-          content: { "application/json": { schema: ref("schemas", "Error") } },
-        },
-      },
-      securitySchemes: { token: { type: "http", scheme: "bearer" } },
     },
-  };
-}
-
-/** The body of every error. */
-export function errorSchema(): Json {
-  return {
-    type: "object",
-    required: ["message", "code"],
-    properties: { message: { type: "string" }, code: { type: "string" }, hint: { type: "string" } },
   };
 }
 
@@ -188,5 +171,8 @@ function jsonType(column: Column): string | undefined {
 
 // component names have a small alphabet; other characters become their code
 function componentName(table: string): string {
-  return table.replace(/[^A-Za-z0-9._-]/gu, (character) => `_x${character.codePointAt(0)?.toString(16)}_`);
+  return `row.${table}`.replace(
+    /[^A-Za-z0-9._-]/gu,
+    (character) => `_x${character.codePointAt(0)?.toString(16)}_`,
+  );
 }

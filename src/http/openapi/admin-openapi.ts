@@ -1,0 +1,342 @@
+// Owns the list of the server's own routes as `/openapi.json` describes them.
+// Serves none of them; a test holds the list against the routes that there are.
+import * as v from "valibot";
+import { TENANT_STATES } from "../../catalog/tenant-record.ts";
+import {
+  ADD_ALIAS_BODY,
+  CREATE_KEY_BODY,
+  CREATE_TENANT_BODY,
+  ROTATE_KEY_BODY,
+  SUSPEND_TENANT_BODY,
+} from "../admin-routes.ts";
+import {
+  AUDIT_ENTRY,
+  CURSOR,
+  KEY,
+  MIGRATION,
+  NEW_KEY,
+  RESULT,
+  SQLITE_FILE,
+  STATEMENT,
+  STATUS,
+  TENANT,
+} from "./document-shapes.ts";
+import {
+  type BodyDescription,
+  describedPaths,
+  type Json,
+  OPENAPI_VERSION,
+  type RouteDescription,
+  sharedComponents,
+} from "./route-description.ts";
+
+const PAGE = {
+  limit: { schema: v.pipe(v.number(), v.integer(), v.minValue(1)), description: "Entries at most." },
+  cursor: { schema: v.string(), description: "What the page before gave as `cursor`." },
+};
+const OF_TENANT = { tenant: { schema: v.string(), description: "Only those of this tenant." } };
+
+type Answer = RouteDescription["responses"];
+const ok = (description: string, body?: BodyDescription): Answer => ({
+  200: { description, ...(body === undefined ? {} : { body }) },
+});
+const created = (description: string, body: BodyDescription): Answer => ({ 201: { description, body } });
+
+/** Every route of the server that is not a tenant's own table. */
+export const ROUTES: readonly RouteDescription[] = [
+  {
+    method: "get",
+    path: "/admin/tenants",
+    tag: "tenants",
+    summary: "List tenants, in the order of their ids",
+    scope: "admin",
+    query: {
+      ...PAGE,
+      state: { schema: v.picklist(TENANT_STATES), description: "Only those in this state." },
+      prefix: { schema: v.string(), description: "Only those whose id begins with this." },
+    },
+    responses: ok("A page of tenants.", v.object({ tenants: v.array(TENANT), cursor: CURSOR })),
+  },
+  {
+    method: "post",
+    path: "/admin/tenants",
+    tag: "tenants",
+    summary: "Create a tenant with an empty, migrated database",
+    scope: "admin",
+    body: CREATE_TENANT_BODY,
+    responses: created("The tenant.", TENANT),
+    errors: ["INVALID_TENANT_ID", "TENANT_EXISTS"],
+  },
+  {
+    method: "get",
+    path: "/admin/tenants/{tenant}",
+    tag: "tenants",
+    summary: "Show a tenant",
+    scope: "admin",
+    responses: ok("The tenant.", TENANT),
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "delete",
+    path: "/admin/tenants/{tenant}",
+    tag: "tenants",
+    summary: "Delete a tenant and its database",
+    scope: "admin",
+    responses: ok("The tenant as it was.", TENANT),
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "post",
+    path: "/admin/tenants/{tenant}/suspend",
+    tag: "tenants",
+    summary: "Close a tenant: nobody reaches it until it is resumed",
+    scope: "admin",
+    body: SUSPEND_TENANT_BODY,
+    bodyOptional: true,
+    responses: ok("The tenant.", TENANT),
+    errors: ["TENANT_NOT_FOUND", "TENANT_STATE"],
+  },
+  {
+    method: "post",
+    path: "/admin/tenants/{tenant}/resume",
+    tag: "tenants",
+    summary: "Open a suspended tenant again",
+    scope: "admin",
+    responses: ok("The tenant.", TENANT),
+    errors: ["TENANT_NOT_FOUND", "TENANT_STATE"],
+  },
+  {
+    method: "post",
+    path: "/admin/tenants/{tenant}/migrate",
+    tag: "migrations",
+    summary: "Bring a tenant to the current schema; a quarantined one too",
+    scope: "admin",
+    responses: ok("What was done.", v.looseObject({})),
+    errors: ["TENANT_NOT_FOUND", "MIGRATION_FAILED", "MIGRATION_MISSING"],
+  },
+  {
+    method: "get",
+    path: "/admin/tenants/{tenant}/migrations",
+    tag: "migrations",
+    summary: "Which migrations a tenant has",
+    scope: "admin",
+    responses: ok("The migrations.", v.object({ migrations: v.array(MIGRATION) })),
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "post",
+    path: "/admin/tenants/{tenant}/import",
+    tag: "files",
+    summary: "Take a SQLite file as a new tenant",
+    scope: "admin",
+    query: {
+      baseline: {
+        schema: v.string(),
+        description: "Migrations that the file has already: up to this name, or `all`.",
+      },
+    },
+    body: SQLITE_FILE,
+    responses: created("The tenant.", TENANT),
+    errors: ["IMPORT_INVALID", "TENANT_EXISTS", "BODY_TOO_LARGE"],
+  },
+  {
+    method: "get",
+    path: "/admin/tenants/{tenant}/export",
+    tag: "files",
+    summary: "Download a consistent copy of a tenant's database",
+    scope: "admin",
+    responses: ok("The file.", SQLITE_FILE),
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "get",
+    path: "/admin/tenants/{tenant}/aliases",
+    tag: "hosts",
+    summary: "List the hosts of a tenant",
+    scope: "admin",
+    responses: ok("The hosts.", v.object({ hosts: v.array(v.string()) })),
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "post",
+    path: "/admin/tenants/{tenant}/aliases",
+    tag: "hosts",
+    summary: "Give a tenant a host of its own",
+    scope: "admin",
+    body: ADD_ALIAS_BODY,
+    responses: created("The host.", v.object({ host: v.string() })),
+    errors: ["TENANT_NOT_FOUND", "ALIAS_EXISTS"],
+  },
+  {
+    method: "delete",
+    path: "/admin/tenants/{tenant}/aliases/{host}",
+    tag: "hosts",
+    summary: "Take a host from a tenant",
+    scope: "admin",
+    responses: { 204: { description: "Done." } },
+    errors: ["TENANT_NOT_FOUND", "NOT_FOUND"],
+  },
+  {
+    method: "get",
+    path: "/admin/migrations",
+    tag: "migrations",
+    summary: "The migrations there are, and how many tenants are behind",
+    scope: "admin",
+    responses: ok(
+      "The migrations.",
+      v.object({
+        version: v.string(),
+        hash: v.string(),
+        migrations: v.array(v.object({ name: v.string(), checksum: v.string() })),
+        behind: v.number(),
+        quarantined: v.number(),
+      }),
+    ),
+  },
+  {
+    method: "get",
+    path: "/admin/keys",
+    tag: "keys",
+    summary: "List API keys",
+    scope: "admin",
+    query: { ...PAGE, ...OF_TENANT },
+    responses: ok("A page of keys, without their secrets.", v.object({ keys: v.array(KEY), cursor: CURSOR })),
+  },
+  {
+    method: "post",
+    path: "/admin/keys",
+    tag: "keys",
+    summary: "Make an API key",
+    scope: "admin",
+    body: CREATE_KEY_BODY,
+    responses: created("The key with its secret.", NEW_KEY),
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "delete",
+    path: "/admin/keys/{key}",
+    tag: "keys",
+    summary: "Revoke an API key",
+    scope: "admin",
+    responses: ok("The key.", KEY),
+    errors: ["NOT_FOUND"],
+  },
+  {
+    method: "post",
+    path: "/admin/keys/{key}/rotate",
+    tag: "keys",
+    summary: "Replace an API key; the old one goes on working for a while",
+    scope: "admin",
+    body: ROTATE_KEY_BODY,
+    bodyOptional: true,
+    responses: created("The new key with its secret.", NEW_KEY),
+    errors: ["NOT_FOUND"],
+  },
+  {
+    method: "get",
+    path: "/admin/audit",
+    tag: "audit",
+    summary: "Who did what, the newest first",
+    scope: "admin",
+    query: { ...PAGE, ...OF_TENANT },
+    responses: ok("A page of acts.", v.object({ entries: v.array(AUDIT_ENTRY), cursor: CURSOR })),
+  },
+  {
+    method: "post",
+    path: "/t/{tenant}/query",
+    tag: "sql",
+    summary: "Run one statement",
+    scope: "read",
+    body: STATEMENT,
+    responses: ok("What it gave, as D1 answers.", RESULT),
+    errors: ["SQL_ERROR", "SQL_REFUSED", "CONSTRAINT", "TOO_MANY_ROWS"],
+  },
+  {
+    method: "post",
+    path: "/t/{tenant}/batch",
+    tag: "sql",
+    summary: "Run several statements, all or none",
+    scope: "read",
+    body: v.array(STATEMENT),
+    responses: ok("What each gave.", v.array(RESULT)),
+    errors: ["SQL_ERROR", "SQL_REFUSED", "CONSTRAINT"],
+  },
+  {
+    method: "get",
+    path: "/t/{tenant}/schema",
+    tag: "sql",
+    summary: "The tables, views, columns, indexes and keys",
+    scope: "read",
+    responses: ok(
+      "The schema.",
+      v.object({
+        schemaVersion: v.nullable(v.number()),
+        tables: v.array(v.looseObject({ name: v.string() })),
+      }),
+    ),
+  },
+  {
+    method: "get",
+    path: "/t/{tenant}/openapi.json",
+    tag: "sql",
+    summary: "This tenant's tables as an OpenAPI document",
+    scope: "read",
+    responses: ok("The document.", v.looseObject({})),
+  },
+  {
+    method: "get",
+    path: "/healthz",
+    tag: "health",
+    summary: "Whether the process is alive",
+    scope: "none",
+    responses: ok("It is.", STATUS),
+  },
+  {
+    method: "get",
+    path: "/readyz",
+    tag: "health",
+    summary: "Whether it is to be sent requests",
+    scope: "none",
+    responses: ok("It is.", STATUS),
+    errors: ["CLOSED"],
+  },
+  {
+    method: "get",
+    path: "/metrics",
+    tag: "health",
+    summary: "Figures for Prometheus",
+    scope: "admin",
+    responses: ok("The figures.", { mediaType: "text/plain", description: "Prometheus' text format." }),
+  },
+  {
+    method: "get",
+    path: "/openapi.json",
+    tag: "health",
+    summary: "This document",
+    scope: "none",
+    responses: ok("The document.", v.looseObject({})),
+  },
+];
+
+export interface AdminOpenApiOptions {
+  /** The version of Tenantry. @default "1" */
+  readonly version?: string;
+  /** Where the server is. @default "/" */
+  readonly serverUrl?: string;
+}
+
+/** The OpenAPI document of the server. It costs a millisecond to make: make it once. */
+export function adminOpenApi({ version = "1", serverUrl = "/" }: AdminOpenApiOptions = {}): Json {
+  return {
+    openapi: OPENAPI_VERSION,
+    info: {
+      title: "Tenantry",
+      version,
+      description:
+        "Tenants, each with a SQLite database of its own. The rows of a tenant's tables are described by the tenant's own document, /t/{tenant}/openapi.json. A tenant can also be named by the header X-Tenant-Id or by its host, and the path then begins without /t/{tenant}.",
+    },
+    servers: [{ url: serverUrl }],
+    paths: describedPaths(ROUTES),
+    components: sharedComponents(),
+  };
+}

@@ -1,0 +1,78 @@
+// Owns the shapes of what the server takes and gives, as its OpenAPI document shows them.
+// Checks nothing: the routes check their own bodies.
+import * as v from "valibot";
+import { SCOPES } from "../../auth/caller.ts";
+import { TENANT_STATES } from "../../catalog/tenant-record.ts";
+import type { BodyDescription } from "./route-description.ts";
+
+const time = v.pipe(v.number(), v.integer(), v.description("Milliseconds since 1970, UTC."));
+const bytes = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** How every page says where the next one begins. */
+export const CURSOR = v.pipe(
+  v.nullable(v.string()),
+  v.description("Where the next page begins; null at the end."),
+);
+
+export const TENANT = v.object({
+  id: v.string(),
+  incarnation: v.pipe(v.string(), v.description("New each time a tenant of that id is made.")),
+  state: v.picklist(TENANT_STATES),
+  reason: v.nullable(v.string()),
+  driver: v.string(),
+  shard: v.string(),
+  schemaVersion: v.pipe(v.string(), v.description("The newest migration applied.")),
+  schemaHash: v.string(),
+  sizeBytes: bytes,
+  createdAt: time,
+  updatedAt: time,
+  openedAt: v.nullable(time),
+  deletedAt: v.nullable(time),
+});
+export const KEY = v.object({
+  id: v.string(),
+  tenant: v.nullable(v.string()),
+  scope: v.picklist(SCOPES),
+  label: v.string(),
+  createdAt: time,
+  expiresAt: v.nullable(time),
+  revokedAt: v.nullable(time),
+  lastUsedAt: v.nullable(time),
+});
+export const NEW_KEY = v.object({
+  ...KEY.entries,
+  secret: v.pipe(v.string(), v.description("The key itself. It is told once.")),
+});
+export const AUDIT_ENTRY = v.object({
+  id: v.number(),
+  at: time,
+  actor: v.string(),
+  action: v.string(),
+  tenant: v.nullable(v.string()),
+  detail: v.unknown(),
+});
+export const MIGRATION = v.object({
+  name: v.string(),
+  state: v.picklist(["applied", "pending", "drifted", "missing"]),
+});
+export const STATEMENT = v.object({
+  sql: v.string(),
+  params: v.optional(v.array(v.union([v.null(), v.number(), v.string(), v.boolean()]))),
+});
+export const RESULT = v.object({
+  success: v.literal(true),
+  results: v.array(v.record(v.string(), v.unknown())),
+  meta: v.looseObject({
+    duration: v.number(),
+    changes: v.number(),
+    last_row_id: v.number(),
+    changed_db: v.boolean(),
+    size_after: v.number(),
+    rows_read: v.number(),
+    rows_written: v.number(),
+  }),
+});
+export const STATUS = v.object({ status: v.string() });
+export const SQLITE_FILE: BodyDescription = {
+  mediaType: "application/vnd.sqlite3",
+  description: "A SQLite file.",
+};
