@@ -1,6 +1,8 @@
 // Owns reading the JSON body of a row request within its limit.
 // Checks no columns.
+import type { HonoRequest } from "hono";
 import { TenantryError } from "../../tenantry-error.ts";
+import { readText } from "../read-body.ts";
 
 /** One object of a body. */
 export type BodyRow = Record<string, unknown>;
@@ -19,8 +21,8 @@ const INTEGER = /^-?\d+$/;
  * Reads one object or an array of objects. Integers that a JavaScript number would round keep their digits.
  * @throws {TenantryError} `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `INVALID_JSON`, `INVALID_ARGUMENT`
  */
-export async function readRows(request: Request, maxBytes: number): Promise<BodyRow[]> {
-  const type = request.headers.get("content-type") ?? "";
+export async function readRows(request: HonoRequest, maxBytes: number): Promise<BodyRow[]> {
+  const type = request.header("content-type") ?? "";
   if (!/^application\/(?:vnd\.pgrst\.(?:array|object)\+)?json\s*(?:;|$)/i.test(type)) {
     throw new TenantryError("UNSUPPORTED_MEDIA_TYPE", "The body of a row request is application/json.", {
       hint: 'Send "Content-Type: application/json".',
@@ -31,7 +33,10 @@ export async function readRows(request: Request, maxBytes: number): Promise<Body
   try {
     body = LARGE_INTEGER.test(text) ? JSON.parse(text, exact) : JSON.parse(text);
   } catch (cause) {
-    throw new TenantryError("INVALID_JSON", `The body is not JSON: ${(cause as Error).message}.`, { cause });
+    throw new TenantryError("INVALID_JSON", "The body is not valid JSON.", {
+      cause,
+      hint: `${(cause as Error).message.slice(0, 200)}.`,
+    });
   }
   const rows: unknown[] = Array.isArray(body) ? body : [body];
   for (const row of rows) {
@@ -50,26 +55,4 @@ function exact(_key: string, value: unknown, context?: ReviverContext): unknown 
     INTEGER.test(source)
     ? (JSON as unknown as RawJson).rawJSON(source)
     : value;
-}
-
-async function readText(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = (): TenantryError =>
-    new TenantryError("BODY_TOO_LARGE", `The body is larger than ${maxBytes} bytes.`, {
-      hint: "Send the rows in several requests.",
-    });
-  const length = request.headers.get("content-length");
-  if (length !== null) {
-    if (Number(length) > maxBytes) throw tooLarge();
-    return request.text();
-  }
-  if (request.body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw tooLarge();
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
 }

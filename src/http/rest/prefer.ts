@@ -28,8 +28,8 @@ export const NO_PREFERENCES: Preferences = {};
  * @throws {TenantryError} `INVALID_ARGUMENT` for unknown ones with `handling=strict`; `UNSUPPORTED` for
  * `tx=rollback`, which to ignore would be to change what the caller asked not to change.
  */
-export function parsePrefer(header: string | undefined | null): Preferences {
-  if (header === undefined || header === null || header === "") return NO_PREFERENCES;
+export function parsePrefer(header: string | undefined): Preferences {
+  if (header === undefined || header === "") return NO_PREFERENCES;
   const found = new Map<string, string>();
   const unknown: string[] = [];
   for (const part of header.split(",")) {

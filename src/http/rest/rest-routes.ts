@@ -51,7 +51,7 @@ export function restRoutes({ schemas, maxPlans = DEFAULT_MAX_PLANS }: RestRoutes
       table: c.req.param("table"),
       path: new URL(c.req.url).pathname,
       query: queryOf(c),
-      request: c.req.raw,
+      request: c.req,
       runner: c.get("runner"),
       schemaKey: c.get("schemaKey"),
       limits: c.get("limits"),

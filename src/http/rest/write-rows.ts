@@ -1,5 +1,6 @@
 // Owns answering POST, PUT, PATCH and DELETE: check, run in one transaction, write the answer.
 // Compiles no SQL itself.
+import type { HonoRequest } from "hono";
 import { type AnswerFormat, answerFormat } from "./answer-format.ts";
 import { findTable } from "./column-lookup.ts";
 import { readRows } from "./json-body.ts";
@@ -32,7 +33,7 @@ export interface WriteRequest {
   readonly path: string;
   /** The query string without its `?`. */
   readonly query: string;
-  readonly request: Request;
+  readonly request: HonoRequest;
   readonly runner: SqlRunner;
   readonly schemaKey: string;
   readonly limits: RequestLimits;
@@ -48,9 +49,8 @@ interface Written {
 
 /** Answers a write. The schema is checked before, since a write cannot be taken back. */
 export async function writeRows(schemas: SchemaCache, write: WriteRequest): Promise<Response> {
-  const { headers } = write.request;
-  const preferences = parsePrefer(headers.get("prefer"));
-  const format = answerFormat(headers.get("accept") ?? undefined);
+  const preferences = parsePrefer(write.request.header("prefer"));
+  const format = answerFormat(write.request.header("accept"));
   const query = parseRestQuery(write.query);
   const rows = write.method === "DELETE" ? [] : await readRows(write.request, write.limits.maxBodyBytes);
   const { schema } = await schemas.current(write.schemaKey, write.runner);
