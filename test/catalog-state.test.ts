@@ -1,7 +1,7 @@
 // Holds: a tenant's state changes only from the states named, and what a deleted tenant leaves behind.
 import { describe, expect, test } from "vitest";
 import { parseTenantId } from "../src/tenant-id.ts";
-import { emptyCatalog, nextTurn, tenant } from "./catalog-file.ts";
+import { catalogFile, emptyCatalog, nextTurn, tenant } from "./catalog-file.ts";
 
 const acme = parseTenantId("acme");
 
@@ -66,6 +66,50 @@ describe("changing a tenant's state", () => {
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
     expect(await catalog.get(acme)).toMatchObject({ state: "migrating" });
+  });
+
+  test("locks out everybody while work goes on that belongs to it", async () => {
+    const file = await catalogFile();
+    const { catalog: here } = await file.open();
+    const { catalog: elsewhere } = await file.open();
+    const { incarnation } = await here.create(tenant("acme"));
+    await here.setState(acme, { from: ["active"], to: "suspended" });
+    const order: string[] = [];
+    let resuming: Promise<unknown> | undefined;
+    const deleting = here.setState(acme, {
+      from: ["suspended"],
+      to: "deleted",
+      incarnation,
+      whileLocked: async (record) => {
+        order.push(`removing ${record.incarnation}`);
+        resuming = elsewhere.setState(acme, { from: ["suspended"], to: "active" });
+        resuming.catch(() => order.push("refused"));
+        await nextTurn();
+        order.push("removed");
+      },
+    });
+    expect(await deleting).toMatchObject({ state: "deleted" });
+    await expect(resuming).rejects.toMatchObject({ code: "TENANT_NOT_FOUND" });
+    const remake = tenant("acme", { provision: async () => void order.push("made anew") });
+    await elsewhere.create(remake);
+    expect(order).toEqual([`removing ${incarnation}`, "removed", "refused", "made anew"]);
+    const again = { from: ["active"], to: "deleted", incarnation } as const;
+    const whileLocked = async (): Promise<void> => void order.push("never");
+    await expect(here.setState(acme, { ...again, whileLocked })).rejects.toMatchObject({
+      code: "TENANT_NOT_FOUND",
+    });
+    expect(order).not.toContain("never");
+  });
+
+  test("does not happen when the work that belongs to it fails", async () => {
+    const catalog = await emptyCatalog();
+    await catalog.create(tenant("acme"));
+    const whileLocked = (): Promise<void> => Promise.reject(new Error("read-only folder"));
+    await expect(catalog.setState(acme, { from: ["active"], to: "deleted", whileLocked })).rejects.toThrow(
+      "read-only",
+    );
+    expect(await catalog.get(acme, { fresh: true })).toMatchObject({ state: "active" });
+    expect((await catalog.listAudit()).entries).toHaveLength(1);
   });
 
   test("keeps a tombstone of a deleted tenant, which only who asks for it sees", async () => {

@@ -96,7 +96,8 @@ export interface Catalog extends AsyncDisposable {
   /**
    * Changes the state if it is one of `from`. A tenant that becomes `deleted` loses its aliases, and its keys
    * are revoked.
-   * @throws {TenantryError} `TENANT_NOT_FOUND`, or `TENANT_STATE`, which says the present state
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, or `TENANT_STATE`, which says the present state; and whatever
+   * `whileLocked` throws
    */
   setState(id: TenantId, change: StateChange, actor?: string): Promise<TenantRecord>;
   /** Writes facts at once. @throws {TenantryError} `TENANT_NOT_FOUND` */

@@ -6,13 +6,11 @@ import { TenantryError } from "../tenantry-error.ts";
 import { SYSTEM_ACTOR } from "./audit-log.ts";
 import { randomId } from "./random-id.ts";
 import type { RowCache } from "./row-cache.ts";
+import { LOCKED_WORK_TIMEOUT_MS } from "./tenant-changes.ts";
 import type { TenantRecord } from "./tenant-record.ts";
 
 /** Creations that share a commit at most. */
 export const MAX_CREATIONS_PER_COMMIT = 100;
-
-/** Milliseconds that the provisions of a commit may take together before all of them are given up. */
-export const CREATE_TIMEOUT_MS = 30_000;
 
 /** A tenant to be. */
 export interface NewTenant {
@@ -122,7 +120,7 @@ export class CreateQueue {
     const records = new Map<TenantId, TenantRecord>();
     try {
       const made = await handle.transaction("write", (tx) => this.#provisionAndInsert(tx, group), {
-        timeoutMs: CREATE_TIMEOUT_MS,
+        timeoutMs: LOCKED_WORK_TIMEOUT_MS,
       });
       for (const { creation, record } of made) {
         records.set(record.id, record);

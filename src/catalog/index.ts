@@ -16,11 +16,11 @@ export {
   type GetTenantOptions,
   openCatalog,
 } from "./catalog.ts";
-export { CREATE_TIMEOUT_MS, MAX_CREATIONS_PER_COMMIT, type NewTenant } from "./create-queue.ts";
+export { MAX_CREATIONS_PER_COMMIT, type NewTenant } from "./create-queue.ts";
 export type { TenantSchema, TenantTouch } from "./deferred-writes.ts";
 export type { KeyPage, KeyQuery, KeyRecord, NewKey } from "./key-table.ts";
 export { DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, type PageRequest } from "./page-cursor.ts";
-export type { StateChange, TenantUpdate } from "./tenant-changes.ts";
+export { LOCKED_WORK_TIMEOUT_MS, type StateChange, type TenantUpdate } from "./tenant-changes.ts";
 export {
   LIVE_TENANT_STATES,
   type LiveTenantState,

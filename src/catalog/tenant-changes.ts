@@ -1,6 +1,6 @@
 // Owns changes of tenants that are there: state, schema, place, sizes and times.
 // Does not create tenants: that is `create-queue.ts`.
-import type { SqlRunner, Statement } from "../drivers/driver.ts";
+import type { Handle, Statement } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { SYSTEM_ACTOR } from "./audit-log.ts";
@@ -21,7 +21,16 @@ export interface StateChange {
   readonly reason?: string | null | undefined;
   /** Only this incarnation. @default whichever is there */
   readonly incarnation?: string | undefined;
+  /**
+   * Runs once the state has been found right, while the catalog is locked, so that neither this process nor
+   * another can change the state or make the tenant anew meanwhile: it removes a deleted tenant's files. The
+   * change is written if it fulfils. Nobody else can write to the catalog until it does: keep it short.
+   */
+  readonly whileLocked?: ((record: TenantRecord) => Promise<void>) | undefined;
 }
+
+/** Milliseconds that work under the catalog's lock may take before it is given up. */
+export const LOCKED_WORK_TIMEOUT_MS = 30_000;
 
 /** Facts about a tenant that have changed. */
 export interface TenantUpdate {
@@ -36,7 +45,7 @@ export interface TenantUpdate {
 
 /** What {@link TenantChanges} works on. */
 export interface TenantChangesOptions {
-  readonly db: SqlRunner;
+  readonly db: Handle;
   readonly cache: RowCache<TenantRecord>;
   readonly clock: () => number;
   /** Called after a tenant has been deleted: its aliases and keys went with it. */
@@ -56,32 +65,24 @@ export class TenantChanges {
   /** Compares and sets the state, in one transaction with its audit entry. */
   async setState(id: TenantId, change: StateChange, actor = SYSTEM_ACTOR): Promise<TenantRecord> {
     const { db, cache, clock, onDeleted } = this.#options;
-    const { from, to, reason = null, incarnation } = change;
-    const now = clock();
-    const condition = `id = ? AND state IN (${from.map(() => "?").join(", ")})${
-      incarnation === undefined ? "" : " AND incarnation = ?"
-    }`;
-    const conditionParams = [id, ...from, ...(incarnation === undefined ? [] : [incarnation])];
+    const { whileLocked } = change;
+    const statements = stateStatements(id, change, actor, clock());
     const record = await cache.keep(
       id,
       async () => {
-        const [, updated] = await db.batch([
-          // Before the update, so that it says what the state was.
-          {
-            sql: `INSERT INTO audit_log (at, actor, action, tenant, detail)
-                  SELECT ?, ?, 'tenant.state', id,
-                    json_object('from', state, 'to', ?, 'reason', ?, 'incarnation', incarnation)
-                  FROM tenants WHERE ${condition}`,
-            params: [now, actor, to, reason, ...conditionParams],
-          },
-          {
-            sql: `UPDATE tenants SET state = ?, reason = ?, updated_at = ?, deleted_at = ?
-                  WHERE ${condition} RETURNING ${TENANT_COLUMNS}`,
-            params: [to, reason, now, to === "deleted" ? now : null, ...conditionParams],
-          },
-          ...(to === "deleted" ? leftovers(id, now) : []),
-        ]);
-        return updated?.rows[0] as TenantRecord | undefined;
+        const results = whileLocked
+          ? await db.transaction(
+              "write",
+              async (tx) => {
+                const { rows } = await tx.run(statements.find);
+                if (rows[0] === undefined) return [];
+                await whileLocked(rows[0] as unknown as TenantRecord);
+                return tx.batch(statements.change);
+              },
+              { timeoutMs: LOCKED_WORK_TIMEOUT_MS },
+            )
+          : await db.batch(statements.change);
+        return results[1]?.rows[0] as TenantRecord | undefined;
       },
       (row) => (row?.state === "deleted" ? undefined : row),
     );
@@ -144,6 +145,38 @@ export function notFound(id: TenantId): TenantryError {
     tenant: id,
     hint: `Create it with "tenantry tenants create ${id}", or look for its name with "tenantry tenants list".`,
   });
+}
+
+/** The statements that find the tenant in the state for a change, and that change it: the second returns it. */
+function stateStatements(
+  id: TenantId,
+  { from, to, reason = null, incarnation }: StateChange,
+  actor: string,
+  now: number,
+): { readonly find: Statement; readonly change: readonly Statement[] } {
+  const condition = `id = ? AND state IN (${from.map(() => "?").join(", ")})${
+    incarnation === undefined ? "" : " AND incarnation = ?"
+  }`;
+  const params = [id, ...from, ...(incarnation === undefined ? [] : [incarnation])];
+  return {
+    find: { sql: `SELECT ${TENANT_COLUMNS} FROM tenants WHERE ${condition}`, params },
+    change: [
+      // Before the update, so that it says what the state was.
+      {
+        sql: `INSERT INTO audit_log (at, actor, action, tenant, detail)
+              SELECT ?, ?, 'tenant.state', id,
+                json_object('from', state, 'to', ?, 'reason', ?, 'incarnation', incarnation)
+              FROM tenants WHERE ${condition}`,
+        params: [now, actor, to, reason, ...params],
+      },
+      {
+        sql: `UPDATE tenants SET state = ?, reason = ?, updated_at = ?, deleted_at = ?
+              WHERE ${condition} RETURNING ${TENANT_COLUMNS}`,
+        params: [to, reason, now, to === "deleted" ? now : null, ...params],
+      },
+      ...(to === "deleted" ? leftovers(id, now) : []),
+    ],
+  };
 }
 
 /** A later tenant of the same name must inherit neither hosts nor keys. */
