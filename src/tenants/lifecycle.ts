@@ -4,6 +4,7 @@ import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseSource, Handle } from "../drivers/driver.ts";
 import { baseline } from "../migrations/baseline.ts";
 import { migrateDatabase } from "../migrations/migrate-database.ts";
+import { inspectStatement } from "../sql/inspect-statement.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { about, type Tenants, unknownTenant } from "./tenants.ts";
@@ -66,6 +67,7 @@ export class Lifecycle {
     });
     try {
       await assertSound(id, handle);
+      await assertHarmless(id, handle);
       if (options.baseline) {
         await baseline(handle, migrations, options.baseline === true ? undefined : options.baseline);
       }
@@ -170,6 +172,29 @@ async function assertSound(id: TenantId, handle: Handle): Promise<void> {
       hint: "Repair it first: sqlite3 broken.db .recover | sqlite3 repaired.db",
     },
   );
+}
+
+/** What a caller may not create, a file may not bring along: its triggers and views run on others' behalf. */
+async function assertHarmless(id: TenantId, handle: Handle): Promise<void> {
+  const { rows } = await handle.run(
+    {
+      sql: "SELECT name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view')",
+      params: [],
+    },
+    { rows: "arrays" },
+  );
+  for (const [name, sql] of rows as [string, string][]) {
+    const { kind, refusal } = inspectStatement(sql);
+    if (kind !== "refused") continue;
+    throw new TenantryError(
+      "IMPORT_INVALID",
+      `The file's ${JSON.stringify(name)} is refused: ${refusal?.message ?? sql}`,
+      {
+        tenant: id,
+        hint: "Drop it from the file first.",
+      },
+    );
+  }
 }
 
 function invalidFile(id: TenantId, cause: unknown): TenantryError {
