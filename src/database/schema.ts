@@ -1,5 +1,6 @@
 // Owns what a tenant database contains: its tables, views, columns, indexes and keys, read in a few queries.
 // Does not cache (schema-cache.ts does) and does not change anything.
+import { isInternalTable as isOwnTable } from "../sql/refused-names.ts";
 import { type Affinity, affinityOf, type ValueKind, valueKindOf } from "./column-type.ts";
 import type { ResultSet, SqlRunner, Statement } from "../drivers/driver.ts";
 import { isTenantryError } from "../tenantry-error.ts";
@@ -58,13 +59,13 @@ export interface DatabaseSchema {
   readonly tables: ReadonlyMap<string, Table>;
 }
 
-const INTERNAL = /^(?:sqlite_|_litestream_|_tenantry_|_cf_|d1_migrations$)/i;
+const SQLITE_OWN = /^sqlite_/i;
 const MODULE =
   /^CREATE VIRTUAL TABLE\s+(?:"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|'[^']*'|[^\s"`['(]+)\s+USING\s+["`[]?(\w+)/i;
 
 /** Whether a table of that name is Tenantry's, SQLite's or a tool's own: readable, never writable. */
 export function isInternalTable(name: string): boolean {
-  return INTERNAL.test(name);
+  return SQLITE_OWN.test(name) || isOwnTable(name);
 }
 
 // D1 refuses to look into its own _cf_ tables, so they must not come as far as the pragma.
