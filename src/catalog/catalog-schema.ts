@@ -19,7 +19,7 @@ CREATE TABLE catalog_migrations (
 `;
 
 /**
- * The counts are kept by triggers: counting a million index entries takes tens of milliseconds, in which the
+ * The counts are kept by triggers: counting a million index entries takes a tenth of a second, in which the
  * event loop stands still.
  */
 const INITIAL_SQL = `
