@@ -1,7 +1,8 @@
 // Owns which handles are open: leases, one open at a time for each key, eviction, the budget, idle closing.
 // Does not know what a handle does, nor what its key means.
 import { LRUCache } from "lru-cache";
-import { TenantryError } from "../tenantry-error.ts";
+import { FifoLock, MAX_TIMER_MS, type Release } from "../fifo-lock.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 
 export const DEFAULT_MAX_OPEN = 512;
 export const DEFAULT_IDLE_MS = 60_000;
@@ -41,6 +42,8 @@ export interface HandleCacheStats {
   readonly evictions: number;
   readonly idleCloses: number;
   readonly exhausted: number;
+  /** Handles whose `close()` rejected. Their places are free all the same. */
+  readonly failedCloses: number;
   /** Seconds spent opening, in sum. */
   readonly openSeconds: number;
 }
@@ -48,10 +51,20 @@ export interface HandleCacheStats {
 interface Entry<H> {
   readonly key: string;
   readonly handle: H;
+  /** Frees its place among `maxOpen`. */
+  readonly leave: Release;
   leases: number;
   idleSince: number;
   /** Set while somebody waits for the last lease, after which the handle is closed. */
-  drain: { readonly done: Promise<void>; readonly resolve: () => void } | undefined;
+  drain: Drain | undefined;
+}
+
+/** A wait for the last lease of a handle. It ends with the handle closed, or when all who ask have given up. */
+interface Drain {
+  readonly ended: Promise<void>;
+  readonly end: () => void;
+  readonly fail: (error: unknown) => void;
+  askers: number;
 }
 
 /** An open under way, and how many wait for it. */
@@ -60,21 +73,20 @@ interface Opening<H> {
   readonly entry: Promise<Entry<H>>;
 }
 
-/** A place among `maxOpen`, as it is handed to one who waits for it. */
-type Slot = () => void;
-
 /**
  * Keeps the handles in use, and the last used ones after that. Idle handles live in an LRU and leased ones
  * outside it, so that eviction cannot meet a handle in use.
  */
 export class HandleCache<H extends Closable> {
+  /** The places among `maxOpen`: taken by idle, leased, opening and closing handles. */
+  readonly #places: FifoLock;
   readonly #maxOpen: number;
   readonly #idleMs: number;
-  readonly #acquireTimeoutMs: number;
   readonly #idle: LRUCache<string, Entry<H>>;
   readonly #leased = new Map<string, Entry<H>>();
   readonly #opening = new Map<string, Opening<H>>();
-  readonly #waiting = new Set<Slot>();
+  /** What is being closed, so that no key has two handles at once. */
+  readonly #closing = new Map<string, Promise<void>>();
   readonly #sweep: ReturnType<typeof setInterval> | undefined;
   readonly #counts = {
     hits: 0,
@@ -83,11 +95,12 @@ export class HandleCache<H extends Closable> {
     evictions: 0,
     idleCloses: 0,
     exhausted: 0,
+    failedCloses: 0,
     openSeconds: 0,
   };
-  /** Places taken: by idle, leased, opening and closing handles. */
-  #slots = 0;
   #closed = false;
+  #sweeping = false;
+  #shutdown: Promise<void> | undefined;
 
   constructor({
     maxOpen = DEFAULT_MAX_OPEN,
@@ -96,10 +109,20 @@ export class HandleCache<H extends Closable> {
   }: HandleCacheOptions = {}) {
     this.#maxOpen = maxOpen;
     this.#idleMs = idleMs;
-    this.#acquireTimeoutMs = acquireTimeoutMs;
+    this.#places = new FifoLock({
+      permits: maxOpen,
+      timeoutMs: acquireTimeoutMs,
+      onTimeout: () => {
+        this.#counts.exhausted++;
+        return exhausted(maxOpen);
+      },
+    });
     this.#idle = new LRUCache({ max: maxOpen });
     if (idleMs > 0) {
-      this.#sweep = setInterval(() => void this.#closeIdle(), Math.max(10, idleMs / 2));
+      this.#sweep = setInterval(
+        () => void this.#closeIdle(),
+        Math.min(Math.max(10, idleMs / 2), MAX_TIMER_MS),
+      );
       // On Workers a timer is a number, and keeps nothing alive.
       if (typeof this.#sweep === "object") this.#sweep.unref();
     }
@@ -140,50 +163,45 @@ export class HandleCache<H extends Closable> {
   /**
    * Closes the handle of `key` once its last lease is back. Who asks for it meanwhile waits, and then opens
    * it anew.
-   * @throws {TenantryError} `TENANT_BUSY` after `timeoutMs`; the handle is then as it was
+   * @throws {TenantryError} `TENANT_BUSY` after `timeoutMs`: the handle is then as it was, unless somebody
+   * else waits for the same; and what the handle's `close()` throws
    */
   async drain(key: string, timeoutMs: number): Promise<void> {
-    await this.#opening.get(key)?.entry.catch(() => undefined);
-    const idle = this.#idle.get(key);
-    if (idle) {
-      this.#idle.delete(key);
-      return this.#close(idle);
-    }
-    const entry = this.#leased.get(key);
-    if (!entry) return;
-    entry.drain ??= withResolve();
-    const timeout = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      const drained = entry.drain;
-      entry.drain = undefined;
-      drained?.resolve();
-      timeout.reject(
-        new TenantryError("TENANT_BUSY", `It was still in use after ${timeoutMs} ms.`, {
-          hint: "Try again when its requests have ended.",
-          retryAfterSeconds: 1,
-        }),
-      );
-    }, timeoutMs);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(stillInUse(timeoutMs)), Math.min(timeoutMs, MAX_TIMER_MS));
     try {
-      await Promise.race([entry.drain.done, timeout.promise]);
+      for (let opening = this.#opening.get(key); opening; opening = this.#opening.get(key)) {
+        await Promise.race([opening.entry.catch(() => undefined), late]);
+      }
+      const idle = this.#idle.get(key);
+      if (idle) {
+        this.#idle.delete(key);
+        await Promise.race([this.#close(idle), late]);
+        return;
+      }
+      const entry = this.#leased.get(key);
+      if (entry) await this.#drainLeased(entry, late);
+      else await Promise.race([this.#closing.get(key), late]);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Closes what is idle now and the rest as its leases come back, for `graceMs` at most. Idempotent. */
-  async close(graceMs = 0): Promise<void> {
+  /**
+   * Closes what is idle now and the rest as its leases come back, for `graceMs` at most; then what is still in
+   * use as well. Who waits in line is refused. Idempotent.
+   * @throws what a handle's `close()` throws, once all are closed
+   */
+  close(graceMs = 0): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#sweep);
-    for (const key of this.#opening.keys()) await this.#opening.get(key)?.entry.catch(() => undefined);
-    await Promise.all(this.keys().map((key) => this.drain(key, graceMs).catch(() => this.#abandon(key))));
+    return (this.#shutdown ??= this.#closeAll(graceMs));
   }
 
   stats(): HandleCacheStats {
     return {
       open: this.#idle.size + this.#leased.size,
       leased: this.#leased.size,
-      waiting: this.#waiting.size,
+      waiting: this.#places.waiting,
       maxOpen: this.#maxOpen,
       ...this.#counts,
     };
@@ -218,10 +236,11 @@ export class HandleCache<H extends Closable> {
 
   async #open(key: string, open: () => Promise<H>): Promise<Entry<H>> {
     for (;;) {
-      if (this.#closed) throw new TenantryError("CLOSED", "Tenantry is shutting down.");
-      const draining = this.#leased.get(key)?.drain;
-      if (!draining) break;
-      await draining.done;
+      if (this.#closed) throw shuttingDown();
+      const leaving = this.#leased.get(key)?.drain?.ended ?? this.#closing.get(key);
+      if (!leaving) break;
+      // Whoever closes it hears of a failure.
+      await leaving.catch(() => undefined);
       const entry = this.#take(key);
       if (entry) return entry;
     }
@@ -238,18 +257,18 @@ export class HandleCache<H extends Closable> {
   async #openEntry(key: string, open: () => Promise<H>, joined: () => number): Promise<Entry<H>> {
     try {
       // In a later microtask than the caller's `#opening.set`, also when a place is free.
-      await this.#takeSlot();
+      const leave = await this.#takePlace();
       const started = performance.now();
       try {
         const handle = await open();
         this.#counts.opens++;
         this.#counts.openSeconds += (performance.now() - started) / 1000;
-        const entry: Entry<H> = { key, handle, leases: joined(), idleSince: 0, drain: undefined };
+        const entry: Entry<H> = { key, handle, leave, leases: joined(), idleSince: 0, drain: undefined };
         this.#leased.set(key, entry);
         return entry;
       } catch (error) {
         this.#counts.failedOpens++;
-        this.#freeSlot();
+        leave();
         throw error;
       }
     } finally {
@@ -258,89 +277,133 @@ export class HandleCache<H extends Closable> {
   }
 
   #release(entry: Entry<H>): void {
-    if (--entry.leases > 0) return;
+    // At the end of a shutdown a handle is closed while it is in use.
+    if (--entry.leases > 0 || this.#leased.get(entry.key) !== entry) return;
     this.#leased.delete(entry.key);
     if (entry.drain) {
-      void this.#close(entry).finally(entry.drain.resolve);
-    } else if (this.#waiting.size > 0 || this.#closed) {
-      this.#counts.evictions++;
-      void this.#close(entry);
+      this.#close(entry).then(entry.drain.end, entry.drain.fail);
+    } else if (this.#wanted) {
+      this.#evict(entry);
     } else {
       entry.idleSince = performance.now();
       this.#idle.set(entry.key, entry);
     }
   }
 
-  async #takeSlot(): Promise<void> {
-    if (this.#slots < this.#maxOpen) {
-      this.#slots++;
-      return;
-    }
-    const oldest = this.#waiting.size === 0 ? this.#idle.pop() : undefined;
-    if (oldest) {
-      this.#counts.evictions++;
-      await oldest.handle.close();
-      return;
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
-      this.#waiting.delete(slot);
-      this.#counts.exhausted++;
-      reject(
-        new TenantryError("CACHE_EXHAUSTED", `All ${this.#maxOpen} handles are in use.`, {
-          hint: "Try again, or raise maxOpen.",
-          retryAfterSeconds: 1,
-        }),
-      );
-    }, this.#acquireTimeoutMs);
-    const slot: Slot = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    this.#waiting.add(slot);
-    return promise;
+  /** Whether somebody waits for a place that no handle under way to its end will free. */
+  get #wanted(): boolean {
+    return this.#places.waiting > this.#closing.size;
   }
 
-  #freeSlot(): void {
-    const [next] = this.#waiting;
-    if (next) {
-      this.#waiting.delete(next);
-      next();
-    } else {
-      this.#slots--;
-    }
+  #takePlace(): Promise<Release> {
+    const place = this.#places.acquire();
+    const oldest = this.#wanted ? this.#idle.pop() : undefined;
+    if (oldest) this.#evict(oldest);
+    return place;
   }
 
-  async #close(entry: Entry<H>): Promise<void> {
+  #evict(entry: Entry<H>): void {
+    this.#counts.evictions++;
+    this.#closeUnasked(entry);
+  }
+
+  #close(entry: Entry<H>): Promise<void> {
+    const closing = this.#closeHandle(entry);
+    this.#closing.set(entry.key, closing);
+    return closing;
+  }
+
+  /** Closes a handle for which nobody waits who could be told of a failure: it is counted. */
+  #closeUnasked(entry: Entry<H>): void {
+    this.#close(entry).catch(() => undefined);
+  }
+
+  async #closeHandle(entry: Entry<H>): Promise<void> {
     try {
       await entry.handle.close();
+    } catch (error) {
+      this.#counts.failedCloses++;
+      throw error;
     } finally {
-      this.#freeSlot();
+      this.#closing.delete(entry.key);
+      entry.leave();
+    }
+  }
+
+  async #drainLeased(entry: Entry<H>, late: Promise<never>): Promise<void> {
+    const drain = (entry.drain ??= newDrain());
+    drain.askers++;
+    try {
+      await Promise.race([drain.ended, late]);
+    } finally {
+      if (--drain.askers === 0) {
+        entry.drain = undefined;
+        drain.end();
+      }
     }
   }
 
   async #closeIdle(): Promise<void> {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
     const before = performance.now() - this.#idleMs;
-    for (const entry of [...this.#idle.rvalues()] as Entry<H>[]) {
-      // While one was closing, the next may have been leased, evicted or drained.
-      if (this.#idle.peek(entry.key) !== entry) continue;
-      if (entry.idleSince > before) return;
-      this.#idle.delete(entry.key);
+    for (let oldest = this.#oldest; oldest && oldest.idleSince <= before; oldest = this.#oldest) {
+      this.#idle.delete(oldest.key);
       this.#counts.idleCloses++;
-      await this.#close(entry);
+      this.#closeUnasked(oldest);
+      // Closing a database may write its log back: requests come between two of them.
+      await new Promise((resolve) => void setTimeout(resolve, 0));
     }
+    this.#sweeping = false;
   }
 
-  /** Closes a handle whose leases did not come back in time: the process is about to end. */
-  async #abandon(key: string): Promise<void> {
-    const entry = this.#leased.get(key);
-    if (!entry) return;
-    this.#leased.delete(key);
-    await this.#close(entry);
+  /** What has been idle for longest. */
+  get #oldest(): Entry<H> | undefined {
+    return this.#idle.rvalues().next().value as Entry<H> | undefined;
+  }
+
+  async #closeAll(graceMs: number): Promise<void> {
+    clearInterval(this.#sweep);
+    this.#places.refuseAll(shuttingDown());
+    const keys = new Set([...this.#opening.keys(), ...this.#closing.keys(), ...this.keys()]);
+    const closed = await Promise.allSettled(Array.from(keys, (key) => this.#closeKey(key, graceMs)));
+    const failed = closed.find((one) => one.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+
+  async #closeKey(key: string, graceMs: number): Promise<void> {
+    try {
+      await this.drain(key, graceMs);
+    } catch (error) {
+      if (!isTenantryError(error, "TENANT_BUSY")) throw error;
+      // Its leases did not come back in time, and the process is about to end.
+      await this.#opening.get(key)?.entry.catch(() => undefined);
+      const entry = this.#leased.get(key);
+      this.#leased.delete(key);
+      await (entry ? this.#close(entry) : this.#closing.get(key));
+    }
   }
 }
 
-function withResolve(): NonNullable<Entry<Closable>["drain"]> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { done: promise, resolve };
+function newDrain(): Drain {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  return { ended: promise, end: resolve, fail: reject, askers: 0 };
+}
+
+function shuttingDown(): TenantryError {
+  return new TenantryError("CLOSED", "Tenantry is shutting down.");
+}
+
+function exhausted(maxOpen: number): TenantryError {
+  return new TenantryError("CACHE_EXHAUSTED", `All ${maxOpen} handles are in use.`, {
+    hint: "Try again, or raise maxOpen.",
+    retryAfterSeconds: 1,
+  });
+}
+
+function stillInUse(timeoutMs: number): TenantryError {
+  return new TenantryError("TENANT_BUSY", `It was still in use after ${timeoutMs} ms.`, {
+    hint: "Try again when its requests have ended.",
+    retryAfterSeconds: 1,
+  });
 }

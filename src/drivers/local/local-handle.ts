@@ -2,6 +2,7 @@
 // those who need one of their own; one line for its writers.
 // Does not know who leases it.
 import Database from "better-sqlite3";
+import { FifoLock, type Release } from "../../fifo-lock.ts";
 import { TenantryError } from "../../tenantry-error.ts";
 import type {
   ExecResult,
@@ -15,7 +16,6 @@ import type {
   TransactionMode,
 } from "../driver.ts";
 import { Connection, type ConnectionOptions, noTransaction, readOnly } from "./connection.ts";
-import { FifoLock, type Release } from "./fifo-lock.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
 

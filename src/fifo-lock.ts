@@ -1,12 +1,16 @@
 // Owns waiting in line: a fixed number of permits, handed out first come, first served, with a time limit.
 // Does not know what the permits are for.
-import type { TenantryError } from "../../tenantry-error.ts";
+import type { TenantryError } from "./tenantry-error.ts";
 
 /** Gives a permit back. Calling it twice does nothing. */
 export type Release = () => void;
 
+/** The longest that a timer can wait, in milliseconds: one that is set for longer fires at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 interface Waiter {
   readonly grant: () => void;
+  readonly refuse: (error: TenantryError) => void;
 }
 
 /** Options of a {@link FifoLock}. */
@@ -57,18 +61,28 @@ export class FifoLock {
     const now = this.tryAcquire();
     if (now) return Promise.resolve(now);
     return new Promise<Release>((resolve, reject) => {
+      const leave = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(waiter);
+      };
       const waiter: Waiter = {
         grant: () => {
-          clearTimeout(timer);
+          leave();
           resolve(this.#releaseOnce());
         },
+        refuse: (error) => {
+          leave();
+          reject(error);
+        },
       };
-      const timer = setTimeout(() => {
-        this.#waiting.delete(waiter);
-        reject(this.#onTimeout());
-      }, timeoutMs);
+      const timer = setTimeout(() => waiter.refuse(this.#onTimeout()), Math.min(timeoutMs, MAX_TIMER_MS));
       this.#waiting.add(waiter);
     });
+  }
+
+  /** Refuses all who are in line. */
+  refuseAll(error: TenantryError): void {
+    for (const waiter of this.#waiting) waiter.refuse(error);
   }
 
   /** Runs `fn` with a permit. */
@@ -89,7 +103,6 @@ export class FifoLock {
       const [next] = this.#waiting;
       if (next) {
         // The permit passes from hand to hand, so that nobody who comes between can take it.
-        this.#waiting.delete(next);
         next.grant();
       } else {
         this.#free++;
