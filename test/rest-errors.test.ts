@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { restApp } from "./rest-app.ts";
 
 const SQL = `
-  CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "a b" TEXT, total REAL);
+  CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "a b" TEXT, total REAL, price NUMERIC(10,2));
   CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY, name TEXT);
   CREATE VIEW plain AS SELECT id, name FROM customers;
   CREATE VIEW writable AS SELECT id, name FROM customers;
@@ -26,6 +26,7 @@ test("each wrong query has its code, and names what would be right", async () =>
     ["/customers?id=equals.5", "INVALID_FILTER"],
     ["/customers?id=eq.five", "INVALID_FILTER"],
     ["/customers?total=lt.abc", "INVALID_FILTER"],
+    ["/customers?price=lt.abc", "INVALID_FILTER"],
     ["/customers?id=in.1,2", "INVALID_FILTER"],
     ["/customers?id=in.(1,2", "INVALID_FILTER"],
     ["/customers?id=is.maybe", "INVALID_FILTER"],

@@ -5,19 +5,22 @@ import { TenantryError } from "../../tenantry-error.ts";
 
 /**
  * How the values of a column are compared:
- * - `number`: its affinity makes numbers of everything, so a filter that is none is refused;
+ * - `number`: declared to hold numbers, so a filter that is none is refused;
  * - `text`: bound as text, to which SQLite applies the column's affinity;
  * - `either`: nothing says whether it holds `5` or `'5'` (no type, an expression, a JSON value), so both match.
  */
 export type Comparison = "number" | "text" | "either" | "boolean" | "bytes";
 
+// NUMERIC affinity is also what dates and times have; these types have it and mean numbers
+const DECIMAL = /^(?:numeric|decimal|number)\b/i;
 const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 
 /** How `column` of `table` is compared. */
 export function comparisonOf(table: Table, column: Column): Comparison {
   if (column.kind === "boolean") return "boolean";
   if (column.kind === "bytes") return "bytes";
-  if (column.affinity === "integer" || column.affinity === "real") return "number";
+  if (column.affinity === "integer" || column.affinity === "real" || DECIMAL.test(column.type))
+    return "number";
   if (column.affinity === "text") return "text";
   // a view may lose NUMERIC on the way (a UNION, a subquery); a table's column never does
   return column.affinity === "numeric" && table.kind === "table" ? "text" : "either";
