@@ -1,6 +1,5 @@
 // Owns the catalog's own schema: its migrations, and bringing a catalog up to the newest of them.
 // The migrations of tenants are the business of `src/migrations`.
-// oxlint-disable unicorn/no-thenable -- `then` of a Script is a list of statements, which nothing can call
 import type { Handle } from "../drivers/driver.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
@@ -102,7 +101,7 @@ const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [{ id: 1, name: "initial
 export async function migrateCatalog(handle: Handle, now: number): Promise<void> {
   const journal = { sql: "SELECT 1 FROM sqlite_schema WHERE name = 'catalog_migrations'", params: [] };
   if ((await handle.run(journal)).rows.length === 0) {
-    await handle.script({ sql: JOURNAL_SQL, then: [], unless: journal });
+    await handle.script({ sql: JOURNAL_SQL, after: [], unless: journal });
   }
   const applied = await handle.run({
     sql: "SELECT coalesce(max(id), 0) AS id FROM catalog_migrations",
@@ -119,7 +118,7 @@ export async function migrateCatalog(handle: Handle, now: number): Promise<void>
   for (const { id, name, sql } of CATALOG_MIGRATIONS.slice(newest)) {
     await handle.script({
       sql,
-      then: [
+      after: [
         {
           sql: "INSERT INTO catalog_migrations (id, name, applied_at) VALUES (?, ?, ?)",
           params: [id, name, now],

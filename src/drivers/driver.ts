@@ -83,7 +83,7 @@ export interface Script {
   /** Statements without parameters and without `BEGIN` or `COMMIT`. */
   readonly sql: string;
   /** Statements that belong to it, such as the journal's row. */
-  readonly then: readonly Statement[];
+  readonly after: readonly Statement[];
   /**
    * Run in the same transaction before anything else; if it returns rows, the script is not run: somebody
    * else has run it already.

@@ -1,6 +1,5 @@
 // Owns the journal: wrangler's own table `d1_migrations`, with a checksum beside each name.
 // Does not know which migrations there should be.
-// oxlint-disable unicorn/no-thenable -- `then` of a Script is a list of statements, which nothing can call
 import type { Handle, SqlRunner, Statement } from "../drivers/driver.ts";
 import { isTenantryError } from "../tenantry-error.ts";
 import type { Migration } from "./migration-set.ts";
@@ -77,10 +76,10 @@ export async function readJournal(runner: SqlRunner): Promise<Journal> {
 /** Makes the table, or adds the column to wrangler's. Safe to call from several processes at once. */
 export async function ensureJournal(handle: Handle, journal: Journal): Promise<void> {
   if (journal.table === "full") return;
-  await handle.script({ sql: CREATE, then: [], unless: TABLE_EXISTS });
+  await handle.script({ sql: CREATE, after: [], unless: TABLE_EXISTS });
   await handle.script({
     sql: `ALTER TABLE ${JOURNAL_TABLE} ADD COLUMN checksum TEXT`,
-    then: [],
+    after: [],
     unless: COLUMN_EXISTS,
   });
 }

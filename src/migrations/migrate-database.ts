@@ -1,6 +1,5 @@
 // Owns bringing one database to the current schema, file by file, each in a transaction with its journal row.
 // Does not choose databases, and does not decide what a failure means for a tenant.
-// oxlint-disable unicorn/no-thenable -- `then` of a Script is a list of statements, which nothing can call
 import type { Handle } from "../drivers/driver.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { ensureJournal, fillChecksum, journalRow, journalled, readJournal } from "./journal.ts";
@@ -73,7 +72,7 @@ async function applyMigration(handle: Handle, migration: Migration): Promise<boo
   try {
     return await handle.script({
       sql,
-      then: [journalRow(migration)],
+      after: [journalRow(migration)],
       unless: journalled(migration),
       ...(foreignKeys === undefined ? {} : { foreignKeys }),
     });

@@ -132,7 +132,7 @@ export class LocalHandle implements Handle {
     return new LocalSession(connection, this.#turns, release, (call) => this.#attempt(call));
   }
 
-  script({ sql, then, unless, foreignKeys }: Script): Promise<boolean> {
+  script({ sql, after, unless, foreignKeys }: Script): Promise<boolean> {
     return this.#turns.run(() =>
       this.#write(() => {
         const { sqlite } = this.#shared;
@@ -147,7 +147,7 @@ export class LocalHandle implements Handle {
                 hint: "Leave out BEGIN, COMMIT and ROLLBACK: each file is one transaction already.",
               });
             }
-            for (const statement of then) this.#runNow(statement);
+            for (const statement of after) this.#runNow(statement);
             if (unchecked) assertForeignKeys(sqlite);
             return true;
           });
