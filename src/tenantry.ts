@@ -29,6 +29,9 @@ import type { MiddlewareHandler } from "hono";
 /** Bytes of page cache that all open handles share. */
 export const DEFAULT_MAX_OPEN_BYTES = 256 * 1024 * 1024;
 
+/** Bytes of page cache of the catalog: a million tenants are looked up at random. */
+const CATALOG_CACHE_BYTES = 16 * 1024 * 1024;
+
 /** The least page cache that a handle gets, in bytes. */
 const MIN_CACHE_BYTES = 64 * 1024;
 
@@ -231,7 +234,9 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 async function openCatalogFile(dir: string): Promise<LocalHandle> {
   await mkdir(dir, { recursive: true });
   const path = join(dir, "catalog.db");
-  return localDriver({ dir, durability: "full" }).openFile(path, { create: !(await exists(path)) });
+  return localDriver({ dir, durability: "full", cacheBytes: CATALOG_CACHE_BYTES }).openFile(path, {
+    create: !(await exists(path)),
+  });
 }
 
 /** `values` without those that are undefined, so that the defaults of who gets them hold. */

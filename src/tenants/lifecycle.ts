@@ -105,12 +105,7 @@ export class Lifecycle {
       { from: ["active", "quarantined", "suspended"], to: "suspended", reason: reason ?? null },
       actor,
     );
-    try {
-      await this.#tenants.drain(record, this.#drainTimeoutMs);
-    } catch (error) {
-      // A file that is no database is in nobody's use.
-      if (!isTenantryError(error, "DATABASE_CORRUPT")) throw error;
-    }
+    await this.#tenants.drain(record, this.#drainTimeoutMs);
     return record;
   }
 
@@ -127,9 +122,16 @@ export class Lifecycle {
    */
   async delete(id: TenantId, { actor }: Act = {}): Promise<TenantRecord> {
     const { catalog, driver } = this.#tenants;
-    await this.suspend(id, { reason: "being deleted", ...(actor !== undefined && { actor }) });
-    await driver.remove(id);
-    return catalog.setState(id, { from: ["suspended"], to: "deleted" }, actor);
+    const { incarnation } = await this.suspend(id, {
+      reason: "being deleted",
+      ...(actor !== undefined && { actor }),
+    });
+    // Under the catalog's lock, or the files could be those of a tenant that was resumed or made meanwhile.
+    const whileLocked = async (record: TenantRecord): Promise<void> => {
+      await this.#tenants.drain(record, 0);
+      await driver.remove(id);
+    };
+    return catalog.setState(id, { from: ["suspended"], to: "deleted", incarnation, whileLocked }, actor);
   }
 
   async #createFrom(id: TenantId, { actor }: Act, source: DatabaseSource): Promise<TenantRecord> {

@@ -145,6 +145,8 @@ export class Tenants {
       await this.#cache.drain(record.incarnation, timeoutMs);
       await this.driver.quiesce(record.id, { timeoutMs: Math.max(0, deadline - performance.now()) });
     } catch (error) {
+      // A file that is no database is in nobody's use.
+      if (isTenantryError(error, "DATABASE_CORRUPT")) return;
       if (!isTenantryError(error, "DATABASE_BUSY") && !isTenantryError(error, "TENANT_BUSY")) throw error;
       throw new TenantryError(
         "TENANT_BUSY",
