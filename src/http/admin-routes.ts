@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { createApiKey } from "../auth/api-key.ts";
 import { SCOPES } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import type { KeyRecord } from "../catalog/key-table.ts";
 import { TENANT_STATES, type TenantRecord } from "../catalog/tenant-record.ts";
 import { migrationStatus } from "../migrations/migration-status.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
@@ -133,13 +134,12 @@ export function adminRoutes({
     )
     .get("/keys", async (c) => {
       const { tenant, cursor } = c.req.query();
-      return c.json(
-        await catalog.listKeys({
-          ...pageOf(c),
-          ...(tenant !== undefined && { tenant: parseTenantId(tenant) }),
-          ...(cursor !== undefined && { cursor }),
-        }),
-      );
+      const page = await catalog.listKeys({
+        ...pageOf(c),
+        ...(tenant !== undefined && { tenant: parseTenantId(tenant) }),
+        ...(cursor !== undefined && { cursor }),
+      });
+      return c.json({ keys: page.keys.map(shown), cursor: page.cursor });
     })
     .post("/keys", async (c) => {
       const { tenant, scope, label, expiresInSeconds } = await body(c, CREATE_KEY_BODY);
@@ -154,14 +154,16 @@ export function adminRoutes({
         },
         actorOf(c).actor,
       );
-      return c.json({ ...key, secret }, 201);
+      return c.json({ ...shown(key), secret }, 201);
     })
-    .delete("/keys/:key", async (c) => c.json(await catalog.revokeKey(c.req.param("key"), actorOf(c).actor)))
+    .delete("/keys/:key", async (c) =>
+      c.json(shown(await catalog.revokeKey(c.req.param("key"), actorOf(c).actor))),
+    )
     .post("/keys/:key/rotate", async (c) => {
       const { graceSeconds = DEFAULT_ROTATE_GRACE_SECONDS } = await optionalBody(c, ROTATE_KEY_BODY);
       const { secret, hash } = await createApiKey();
       const key = await catalog.rotateKey(c.req.param("key"), hash, graceSeconds, actorOf(c).actor);
-      return c.json({ ...key, secret }, 201);
+      return c.json({ ...shown(key), secret }, 201);
     })
     .get("/audit", async (c) => {
       const { tenant, cursor } = c.req.query();
@@ -173,6 +175,11 @@ export function adminRoutes({
         }),
       );
     });
+}
+
+/** A key without its hash, which is nobody's business. */
+function shown({ hash: _hash, ...key }: KeyRecord): Omit<KeyRecord, "hash"> {
+  return key;
 }
 
 /** Who acts, for the audit log. */

@@ -16,9 +16,10 @@ import { Access } from "./access.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { authorize } from "./authorize.ts";
 import type { AdminEnv, RequestLimits, TenantryEnv } from "./env.ts";
-import { errorResponse, type OnInternalError } from "./error-response.ts";
+import { errorResponse, type OnInternalError, printError } from "./error-response.ts";
 import { InFlight } from "./in-flight.ts";
 import { queryRoutes } from "./query-routes.ts";
+import { adminOpenApi } from "./openapi/admin-openapi.ts";
 import { createTenantResolver, type ResolveTenantOptions } from "./resolve-tenant.ts";
 import { routeLabel } from "./route-label.ts";
 import { restRoutes } from "./rest/rest-routes.ts";
@@ -169,17 +170,11 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   ofTenant.route("/rest", restRoutes({ schemas }));
   ofTenant.route("/", schemaRoutes({ schemas }));
 
-  hono.get("/openapi.json", (c) => c.json({}));
+  const document = adminOpenApi();
+  hono.get("/openapi.json", (c) => c.json(document));
   for (const path of ["/t/:tenant/*", "/query", "/batch", "/schema", "/rest/*"])
     hono.use(path, context as never);
   hono.route("/t/:tenant", ofTenant);
   hono.route("/", ofTenant);
   return { hono, access };
-}
-
-function printError(
-  error: unknown,
-  { method, path }: { readonly method: string; readonly path: string },
-): void {
-  console.error(`${method} ${path}:`, error);
 }

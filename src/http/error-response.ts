@@ -17,8 +17,22 @@ export type OnInternalError = (
   request: { readonly method: string; readonly path: string },
 ) => void;
 
-/** The answer to `error`. */
-export function errorResponse(c: Context, error: unknown, onInternalError: OnInternalError): Response {
+/** Prints the error to stderr. */
+export const printError: OnInternalError = (error, { method, path }) => {
+  console.error(`${method} ${path}:`, error);
+};
+
+/**
+ * The answer to `error`, for a Hono application's `onError`.
+ *
+ * @example
+ * app.onError((error, c) => errorResponse(c, error));
+ */
+export function errorResponse(
+  c: Context,
+  error: unknown,
+  onInternalError: OnInternalError = printError,
+): Response {
   const known =
     error instanceof TenantryError && error.code !== "INTERNAL" ? error : internal(c, error, onInternalError);
   const { message, code, hint, retryAfterSeconds } = known;

@@ -16,7 +16,7 @@ const PGRST_TYPE = /^application\/vnd\.pgrst\.(array|object)(?:\+json)?$/;
 
 /**
  * The first form in the header that there is; JSON without a header.
- * @throws {TenantryError} `UNSUPPORTED` if there is none.
+ * @throws {TenantryError} `NOT_ACCEPTABLE` if there is none.
  */
 export function answerFormat(accept: string | undefined): AnswerFormat {
   if (accept === undefined || accept === "" || accept === JSON_TYPE || accept === "*/*") return ARRAY;
@@ -33,7 +33,11 @@ export function answerFormat(accept: string | undefined): AnswerFormat {
     if (type === "text/csv") return CSV;
     if (type === JSON_TYPE || type === "*/*" || type === "application/*") return ARRAY;
   }
-  throw new TenantryError("UNSUPPORTED", `Rows cannot be given as ${JSON.stringify(accept.slice(0, 100))}.`, {
-    hint: "Accept application/json, application/vnd.pgrst.object+json or text/csv.",
-  });
+  throw new TenantryError(
+    "NOT_ACCEPTABLE",
+    `Rows cannot be given as ${JSON.stringify(accept.slice(0, 100))}.`,
+    {
+      hint: "Accept application/json, application/vnd.pgrst.object+json or text/csv.",
+    },
+  );
 }
