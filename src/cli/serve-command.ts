@@ -1,0 +1,173 @@
+// Owns `tenantry serve`: the settings of a server, its one line when it can serve, and its end on a signal.
+// Does not answer requests.
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { importVerificationKeys } from "../auth/signing-key.ts";
+import { DEFAULT_MAX_OPEN } from "../handle-cache/handle-cache.ts";
+import { DEFAULT_GRACE_MS, DEFAULT_HOST, DEFAULT_PORT, listen } from "../http/listen.ts";
+import { assertBindable } from "../http/loopback.ts";
+import { parseTenantId } from "../tenant-id.ts";
+import type { Tenantry } from "../tenantry.ts";
+import type { Cli } from "./cli.ts";
+import { examples } from "./examples.ts";
+import { counted, wholeNumber } from "./quantity.ts";
+import { makeSampleTenants, sampleMigrations } from "./sample-tenants.ts";
+import { EXIT_FAILED } from "./report-error.ts";
+import { setting } from "./setting.ts";
+
+interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly sample?: true;
+  readonly durability?: "normal" | "full";
+  readonly baseDomain?: string[];
+  readonly publicKey?: string;
+  readonly corsOrigin?: string[];
+  readonly maxOpen?: number;
+  readonly idleMs?: number;
+  readonly maxDatabaseBytes?: number;
+  readonly maxBodyBytes?: number;
+  readonly maxRows?: number;
+  readonly maxInFlight?: number;
+  readonly graceMs: number;
+}
+
+/** Adds `serve`. */
+export function serveCommand(program: Command, cli: Cli): void {
+  program
+    .command("serve")
+    .description("serve every tenant over HTTP")
+    .addOption(
+      setting("--host <address>", "where to listen; others than loopback need a key").default(DEFAULT_HOST),
+    )
+    .addOption(
+      setting("--port <n>", "0 for any free one").argParser(wholeNumber(0, 65_535)).default(DEFAULT_PORT),
+    )
+    .addOption(setting("--sample", "make three sample tenants where there is none"))
+    .addOption(
+      setting(
+        "--durability <mode>",
+        "what survives a power cut: full is every write, normal all but the last (default: normal)",
+      ).choices(["normal", "full"]),
+    )
+    .addOption(setting("--base-domain <domains...>", "acme.DOMAIN is tenant acme"))
+    .addOption(
+      setting("--public-key <file>", "public keys that signed tokens are checked with: see token keygen"),
+    )
+    .addOption(setting("--cors-origin <origins...>", "web pages of these origins may call"))
+    .addOption(
+      setting("--max-open <n>", `databases open at once (default: ${DEFAULT_MAX_OPEN})`).argParser(
+        wholeNumber(1),
+      ),
+    )
+    .addOption(
+      setting("--idle-ms <n>", "close a database that long unused (default: 60000)").argParser(
+        wholeNumber(0),
+      ),
+    )
+    .addOption(
+      setting(
+        "--max-database-bytes <n>",
+        "bytes that one database may grow to (default: no limit)",
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(setting("--max-body-bytes <n>", "bytes of a request").argParser(wholeNumber(1)))
+    .addOption(setting("--max-rows <n>", "rows of an answer").argParser(wholeNumber(1)))
+    .addOption(setting("--max-in-flight <n>", "requests of one tenant at once").argParser(wholeNumber(1)))
+    .addOption(
+      setting("--grace-ms <n>", "how long running requests may take at the end")
+        .argParser(wholeNumber(0))
+        .default(DEFAULT_GRACE_MS),
+    )
+    .addHelpText(
+      "after",
+      examples([
+        ["tenantry serve --sample", "three tenants, to try it"],
+        ["tenantry serve --data /srv/tenants --durability full", "what is acknowledged survives a power cut"],
+        ["tenantry serve --host 0.0.0.0 --base-domain example.com", "acme.example.com is acme; needs a key"],
+      ]) + "\n\nSIGTERM and SIGINT end it once the running requests are done; a second one ends it at once.",
+    )
+    .action((options: ServeOptions) => serve(cli, options));
+}
+
+async function serve(cli: Cli, options: ServeOptions): Promise<void> {
+  const { screen } = cli;
+  const { host, port, sample, graceMs, durability, maxOpen, idleMs, maxDatabaseBytes } = options;
+  const tenantry = await cli.open({
+    create: true,
+    migrations: sample ? await sampleMigrations(cli) : true,
+    ...given({ durability, maxOpen, idleMs, maxDatabaseBytes }),
+  });
+  try {
+    if (sample) await makeSampleTenants(tenantry);
+    const { hono, access } = tenantry.app({
+      ...given({
+        baseDomains: options.baseDomain,
+        corsOrigins: options.corsOrigin,
+        maxBodyBytes: options.maxBodyBytes,
+        maxRows: options.maxRows,
+        maxInFlight: options.maxInFlight,
+      }),
+      ...(options.publicKey !== undefined && {
+        publicKeys: await importVerificationKeys(await readFile(options.publicKey, "utf8")),
+      }),
+    });
+    assertBindable(host, !(await access.isOpen()));
+    const stopped = untilStopped();
+    const server = await listen(hono.fetch, { host, port });
+    await announce(cli, tenantry, server.url);
+    if (sample) await suggest(cli, tenantry, server.url);
+    await stopped;
+    screen.note("Stopping: finishing what runs.");
+    await server.close(graceMs);
+  } finally {
+    await tenantry.close(graceMs);
+  }
+}
+
+async function announce({ screen, settings }: Cli, { catalog }: Tenantry, url: string): Promise<void> {
+  const { deleted: _, ...states } = await catalog.count();
+  const tenants = Object.values(states).reduce((sum, count) => sum + count, 0);
+  if (screen.json) return screen.print(JSON.stringify({ url, data: settings.data, tenants }));
+  await screen.print(
+    `Tenantry serves ${counted(tenants, "tenant")} of ${settings.data} at ${screen.style("bold", url)}`,
+  );
+}
+
+/** What to open, for somebody who looks at it for the first time. */
+async function suggest({ screen }: Cli, { catalog }: Tenantry, url: string): Promise<void> {
+  if (!(await catalog.get(parseTenantId("acme")))) return;
+  const paths = [
+    ["/t/acme/rest/customers?limit=5", "rows of a tenant"],
+    ["/t/acme/rest/invoice_totals?status=eq.open&order=due_on", "filtered and ordered"],
+    ["/t/globex/schema", "tables of another one"],
+    ["/admin/tenants", "all tenants"],
+    ["/openapi.json", "everything else"],
+  ] as const;
+  const width = Math.max(...paths.map(([path]) => path.length));
+  screen.note("Open:");
+  for (const [path, what] of paths) {
+    screen.note(`  ${url}${path.padEnd(width)}  ${screen.noteStyle("dim", what)}`);
+  }
+  screen.note("Ctrl-C ends it.");
+}
+
+/** Fulfils on the first signal to stop; the second one ends the process. */
+function untilStopped(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let asked = false;
+  const stop = (): void => {
+    if (asked) process.exit(EXIT_FAILED);
+    asked = true;
+    resolve();
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  return promise;
+}
+
+/** `values` without those that are undefined, so that the defaults of who gets them hold. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
