@@ -1,0 +1,76 @@
+// Owns the program of a small HTTP load generator: keep-alive connections, one request at a time on each.
+// Reads only what it needs of an answer: its status and its length.
+import { connect, type Socket } from "node:net";
+import { quantile } from "./figures.ts";
+
+/** What the parent says to begin. */
+export interface LoadOrder {
+  readonly url: string;
+  readonly paths: readonly string[];
+  readonly connections: number;
+  /** One of the two ends it. */
+  readonly seconds?: number;
+  readonly requests?: number;
+}
+
+const HEAD_END = Buffer.from("\r\n\r\n");
+
+function generate({ url, paths, connections, seconds = Infinity, requests = Infinity }: LoadOrder): void {
+  const { hostname, port, host, pathname, search } = new URL(url);
+  const base = pathname === "/" ? "" : pathname;
+  const texts = paths.map((path) => `GET ${base}${path}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const micros: number[] = [];
+  const started = performance.now();
+  const endsAt = started + seconds * 1000;
+  let sent = 0;
+  let open = connections;
+
+  const finish = (failure?: string): void => {
+    const took = (performance.now() - started) / 1000;
+    const result = {
+      perSecond: micros.length / took,
+      p50Micros: quantile(micros, 0.5),
+      requests: micros.length,
+      ...(failure !== undefined && { failure }),
+    };
+    process.send?.(result, () => process.exit());
+  };
+
+  const converse = (socket: Socket): void => {
+    let sentAt = 0;
+    let pending: Buffer | undefined;
+    const send = (): void => {
+      sentAt = performance.now();
+      if (sent >= requests || sentAt >= endsAt) {
+        socket.end();
+        if (--open === 0) finish();
+        return;
+      }
+      socket.write(texts[sent++ % texts.length]!);
+    };
+    socket.on("data", (chunk: Buffer) => {
+      const data = pending ? Buffer.concat([pending, chunk]) : chunk;
+      const headEnd = data.indexOf(HEAD_END);
+      pending = data;
+      if (headEnd < 0) return;
+      const head = data.toString("latin1", 0, headEnd);
+      const length = Number(/content-length: (\d+)/i.exec(head)?.[1]);
+      if (!head.startsWith("HTTP/1.1 200") || Number.isNaN(length)) {
+        finish(`Not answered: ${data.toString("utf8", 0, 500)}`);
+        return;
+      }
+      if (data.length < headEnd + HEAD_END.length + length) return;
+      pending = undefined;
+      micros.push((performance.now() - sentAt) * 1000);
+      send();
+    });
+    socket.on("error", (error) => finish(String(error)));
+    send();
+  };
+
+  for (let i = 0; i < connections; i++) {
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true }, () => converse(socket));
+  }
+}
+
+process.once("message", generate);
