@@ -29,6 +29,9 @@ export const DEFAULT_CATALOG_CACHE_MS = 1000;
 /** Milliseconds after which times and sizes are written. */
 export const DEFAULT_TOUCH_FLUSH_MS = 10_000;
 
+/** Under which it is remembered whether there are keys. */
+const ANY_KEY = "any";
+
 /** What a catalog is opened with. */
 export interface CatalogOptions {
   /** The catalog's database, with transactions. */
@@ -146,6 +149,10 @@ export interface Catalog extends AsyncDisposable {
   peekKey(hash: string): KeyRecord | undefined;
   /** The key of that hash, if it is neither revoked nor expired; from memory if it can be. */
   findKey(hash: string): Promise<KeyRecord | undefined>;
+  /** Whether a key was ever made, from memory: undefined says that `hasKeys()` must look. */
+  peekHasKeys(): boolean | undefined;
+  /** Whether a key was ever made, revoked and expired ones too; from memory if it can be. */
+  hasKeys(): Promise<boolean>;
   /** Notes that a key was used now, to be written with the next flush. */
   touchKey(id: string): void;
   /** A page of keys. @throws {TenantryError} `INVALID_ARGUMENT` */
@@ -191,6 +198,7 @@ export async function openCatalog({
   const rows = new RowCache<TenantRecord>(freshness, cacheEntries);
   const hosts = new RowCache<TenantId>(freshness, cacheEntries);
   const keyRows = new RowCache<KeyRecord>(freshness, cacheEntries);
+  const anyKey = new RowCache<boolean>(freshness, 1);
 
   const deferred = new DeferredWrites({
     db: handle,
@@ -268,9 +276,16 @@ export async function openCatalog({
     tenantOfHost: (host) => aliases.tenantOf(host),
     aliasesOf: (id) => aliases.of(id),
 
-    addKey: (key, actor) => keys.add(key, actor),
+    addKey: (key, actor) =>
+      anyKey.keep(
+        ANY_KEY,
+        () => keys.add(key, actor),
+        () => true,
+      ),
     peekKey: (hash) => keys.peek(hash),
     findKey: (hash) => keys.find(hash),
+    peekHasKeys: () => anyKey.peek(ANY_KEY),
+    hasKeys: async () => (await anyKey.get(ANY_KEY, () => keys.any())) ?? false,
     touchKey(id) {
       whileOpen();
       deferred.used(id, clock());

@@ -109,6 +109,12 @@ export class KeyTable {
     return this.#ifUsable(await this.#options.cache.get(hash, this.#read));
   }
 
+  /** Whether there is a key, revoked and expired ones too. */
+  async any(): Promise<boolean> {
+    const { rows } = await this.#options.db.run({ sql: "SELECT 1 FROM api_keys LIMIT 1", params: [] });
+    return rows.length > 0;
+  }
+
   async list({ tenant, limit, cursor }: KeyQuery = {}): Promise<KeyPage> {
     const size = pageLimit(limit);
     const after = decodeCursor("key", cursor, (key) => /^[0-9a-f]{32}$/.test(key)) ?? "";
