@@ -14,7 +14,7 @@ import type { FleetMigration } from "../tenants/fleet-migration.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
 import type { AdminEnv } from "./env.ts";
-import { readJson } from "./read-body.ts";
+import { readJson, readOptionalJson } from "./read-body.ts";
 
 /** What the routes work on. */
 export interface AdminRoutesOptions {
@@ -63,10 +63,7 @@ export function adminRoutes({
   const optionalBody = async <const S extends v.GenericSchema>(
     c: Context<AdminEnv>,
     schema: S,
-  ): Promise<v.InferOutput<S>> =>
-    c.req.raw.body === null || c.req.header("content-length") === "0"
-      ? checkBody(schema, {})
-      : body(c, schema);
+  ): Promise<v.InferOutput<S>> => checkBody(schema, (await readOptionalJson(c.req, maxBodyBytes)) ?? {});
   const find = async (c: Context<AdminEnv>, options: { deleted?: boolean } = {}): Promise<TenantRecord> => {
     const id = tenantOf(c);
     const record = await catalog.get(id, options);

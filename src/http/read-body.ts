@@ -1,42 +1,58 @@
-// Owns reading a request's body within its limit, as JSON.
+// Owns reading a request's body within its limit, as text or as JSON.
 // Does not know what the JSON should hold.
 import type { HonoRequest } from "hono";
 import { TenantryError } from "../tenantry-error.ts";
 
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+
 /**
  * The body as JSON.
- * @throws {TenantryError} `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `INVALID_JSON`
+ * @throws {TenantryError} `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `INVALID_JSON`, and those of {@link readText}
  */
 export async function readJson(request: HonoRequest, maxBytes: number): Promise<unknown> {
-  const type = request.header("content-type");
-  if (type === undefined || !/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) {
-    throw new TenantryError(
-      "UNSUPPORTED_MEDIA_TYPE",
-      `A JSON body is needed, not ${type ?? "one without a type"}.`,
-      {
-        hint: 'Send "Content-Type: application/json".',
-      },
-    );
-  }
+  assertJson(request);
+  return parseJson(await readText(request, maxBytes));
+}
+
+/** The body as JSON, which may be left out: undefined then. @throws {TenantryError} as {@link readJson} does */
+export async function readOptionalJson(request: HonoRequest, maxBytes: number): Promise<unknown> {
   const text = await readText(request, maxBytes);
+  if (text === "") return undefined;
+  assertJson(request);
+  return parseJson(text);
+}
+
+/**
+ * The body as text.
+ * @throws {TenantryError} `BODY_TOO_LARGE`, before more than that is read, and `INVALID_ARGUMENT` where the
+ * client went away before it had sent all of it
+ */
+export async function readText(request: HonoRequest, maxBytes: number): Promise<string> {
+  const declared = request.header("content-length");
+  if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   try {
-    return JSON.parse(text);
+    return declared === undefined ? await readStream(request.raw.body, maxBytes) : await request.text();
   } catch (error) {
-    throw new TenantryError("INVALID_JSON", "The body is not valid JSON.", {
-      cause: error,
-      hint: error instanceof Error ? `${error.message.slice(0, 200)}.` : "Check the body.",
-    });
+    throw error instanceof TenantryError ? error : incomplete(error);
   }
 }
 
-/** The body as text. @throws {TenantryError} `BODY_TOO_LARGE`, before more than that is read */
-export async function readText(request: HonoRequest, maxBytes: number): Promise<string> {
-  const declared = request.header("content-length");
-  if (declared !== undefined) {
-    if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
-    return request.text();
-  }
-  const stream = request.raw.body;
+/** The error for a body over its limit. */
+export function tooLarge(maxBytes: number): TenantryError {
+  return new TenantryError("BODY_TOO_LARGE", `The body is larger than ${maxBytes} bytes.`, {
+    hint: "Send it in parts.",
+  });
+}
+
+/** The error for a body whose end never came; nobody is left to read it. */
+export function incomplete(cause: unknown): TenantryError {
+  return new TenantryError("INVALID_ARGUMENT", "The body ended before all of it had come.", {
+    hint: "Send the request again.",
+    cause,
+  });
+}
+
+async function readStream(stream: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<string> {
   if (stream === null) return "";
   const decoder = new TextDecoder();
   let text = "";
@@ -49,9 +65,23 @@ export async function readText(request: HonoRequest, maxBytes: number): Promise<
   return text + decoder.decode();
 }
 
-/** The error for a body over its limit. */
-export function tooLarge(maxBytes: number): TenantryError {
-  return new TenantryError("BODY_TOO_LARGE", `The body is larger than ${maxBytes} bytes.`, {
-    hint: "Send it in parts.",
-  });
+function assertJson(request: HonoRequest): void {
+  const type = request.header("content-type");
+  if (type !== undefined && JSON_TYPE.test(type)) return;
+  throw new TenantryError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    `A JSON body is needed, not ${type === undefined ? "one without a type" : JSON.stringify(type.slice(0, 80))}.`,
+    { hint: 'Send "Content-Type: application/json".' },
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new TenantryError("INVALID_JSON", "The body is not valid JSON.", {
+      cause: error,
+      hint: error instanceof Error ? `${error.message.slice(0, 200)}.` : "Check the body.",
+    });
+  }
 }
