@@ -3,54 +3,31 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { Caller } from "../auth/caller.ts";
-import type { VerificationKey } from "../auth/signing-key.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { createSchemaCache } from "../database/schema-cache.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { createGuard, DEFAULT_MAX_SQL_BYTES } from "../sql/guard.ts";
+import { createGuard } from "../sql/guard.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { FleetMigration } from "../tenants/fleet-migration.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { Access } from "./access.ts";
 import { adminRoutes } from "./admin-routes.ts";
+import { type AppOptions, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
-import type { AdminEnv, RequestLimits, TenantryEnv } from "./env.ts";
-import { errorResponse, type OnInternalError, printError } from "./error-response.ts";
+import type { AdminEnv, TenantryEnv } from "./env.ts";
+import { errorResponse } from "./error-response.ts";
 import { InFlight } from "./in-flight.ts";
+import { unanswered } from "./not-found.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
-import { createTenantResolver, type ResolveTenantOptions } from "./resolve-tenant.ts";
+import { createTenantResolver } from "./resolve-tenant.ts";
 import { routeLabel } from "./route-label.ts";
 import { restRoutes } from "./rest/rest-routes.ts";
 import { schemaRoutes } from "./schema-routes.ts";
 import { tenantContext } from "./tenant-context.ts";
 
-export const DEFAULT_MAX_ROWS = 100_000;
-export const DEFAULT_MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
-export const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
-/** SQLite's own limit, as better-sqlite3 is built. */
-export const DEFAULT_MAX_PARAMETERS = 32_766;
-export const DEFAULT_MAX_BATCH_STATEMENTS = 1_000;
-export const DEFAULT_MAX_IN_FLIGHT = 256;
-
-/** Options of the HTTP application that are the operator's to choose. */
-export interface AppOptions extends Partial<RequestLimits>, ResolveTenantOptions {
-  /** Keys that tokens may be signed with. @default none */
-  readonly publicKeys?: readonly VerificationKey[];
-  /** Origins of web pages that may call this server; none may by default. */
-  readonly corsOrigins?: readonly string[];
-  /** Bytes of one statement's text. @default 100000 */
-  readonly maxSqlBytes?: number;
-  /** Parameters of one statement. @default 32766 */
-  readonly maxParameters?: number;
-  /** Statements of one batch. @default 1000 */
-  readonly maxBatchStatements?: number;
-  /** Requests of one tenant that run at once. @default 256 */
-  readonly maxInFlight?: number;
-  /** Told of errors that are nobody's but ours. @default they are printed to stderr */
-  readonly onInternalError?: OnInternalError;
-}
+export type { AppOptions };
 
 /** What the application works on. */
 export interface AppParts {
@@ -75,27 +52,15 @@ export interface App {
 /** Composes the application. @throws {TenantryError} `INVALID_OPTION` */
 export function createApp(parts: AppParts, options: AppOptions = {}): App {
   const { catalog, tenants, metrics, isReady = () => true } = parts;
-  const { onInternalError = printError, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
-  const limits: RequestLimits = {
-    maxRows: options.maxRows ?? DEFAULT_MAX_ROWS,
-    maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
-    maxBodyBytes,
-  };
-  const access = new Access({ catalog, publicKeys: options.publicKeys ?? [] });
+  const settings = appSettings(options);
+  const { onInternalError, maxBodyBytes, maxRows, maxResponseBytes } = settings;
+  const access = new Access({ catalog, publicKeys: settings.publicKeys });
   const schemas = createSchemaCache();
-  const guard = createGuard({ maxSqlBytes: options.maxSqlBytes ?? DEFAULT_MAX_SQL_BYTES });
+  const guard = createGuard({ maxSqlBytes: settings.maxSqlBytes });
 
   const hono = new Hono();
   hono.onError((error, c) => errorResponse(c, error, onInternalError));
-  hono.notFound((c) =>
-    errorResponse(
-      c,
-      new TenantryError("NOT_FOUND", `Nothing answers ${c.req.method} ${c.req.path}.`, {
-        hint: "GET /openapi.json lists what does.",
-      }),
-      onInternalError,
-    ),
-  );
+  hono.notFound((c) => errorResponse(c, unanswered(hono, c), onInternalError));
   if (metrics) {
     hono.use(async (c, next) => {
       const started = performance.now();
@@ -108,11 +73,11 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
       );
     });
   }
-  if (options.corsOrigins && options.corsOrigins.length > 0) {
+  if (settings.corsOrigins.length > 0) {
     hono.use(
       cors({
-        origin: [...options.corsOrigins],
-        exposeHeaders: ["Content-Range", "Location", "Preference-Applied"],
+        origin: [...settings.corsOrigins],
+        exposeHeaders: ["Content-Range", "Location", "Preference-Applied", "Retry-After"],
       }),
     );
   }
@@ -150,12 +115,13 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     access,
     catalog,
     tenants,
-    limits,
+    limits: { maxRows, maxResponseBytes, maxBodyBytes },
     resolver: createTenantResolver({
       lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
-      ...options,
+      baseDomains: settings.baseDomains,
+      exceptHosts: settings.exceptHosts,
     }),
-    inFlight: new InFlight(options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT),
+    inFlight: new InFlight(settings.maxInFlight),
     onTenant: (tenant) => metrics?.tenant(tenant),
   });
   const ofTenant = new Hono<TenantryEnv>();
@@ -163,8 +129,8 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     "/",
     queryRoutes({
       guard,
-      maxParameters: options.maxParameters ?? DEFAULT_MAX_PARAMETERS,
-      maxBatchStatements: options.maxBatchStatements ?? DEFAULT_MAX_BATCH_STATEMENTS,
+      maxParameters: settings.maxParameters,
+      maxBatchStatements: settings.maxBatchStatements,
     }),
   );
   ofTenant.route("/rest", restRoutes({ schemas }));

@@ -41,7 +41,8 @@ function isOutlived({ incarnation }: Caller, present: string | undefined): boole
   return incarnation !== null && present !== undefined && incarnation !== present;
 }
 
-function unauthenticated(message: string): TenantryError {
+/** The error for a caller who has shown nothing, or nothing that still holds. */
+export function unauthenticated(message: string): TenantryError {
   return new TenantryError("UNAUTHENTICATED", message, {
     hint: 'Make a token or a key with "tenantry token create", and send it as "Authorization: Bearer …".',
   });

@@ -6,7 +6,7 @@ import { tenantDatabase } from "../database/tenant-database.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
 import type { Access } from "./access.ts";
-import { authorize } from "./authorize.ts";
+import { authorize, unauthenticated } from "./authorize.ts";
 import type { RequestLimits, TenantryEnv } from "./env.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { TenantResolver } from "./resolve-tenant.ts";
@@ -32,6 +32,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
     const header = (name: string): string | undefined => c.req.header(name);
     const asked = access.callerOf(header);
     const caller = asked instanceof Promise ? await asked : asked;
+    if (caller === undefined) throw unauthenticated("This needs credentials.");
     const named = resolver.resolve(c.req.url, header, caller);
     const tenant = named instanceof Promise ? await named : named;
     if (tenant === undefined) throw tenantRequired();
@@ -44,7 +45,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
 
     const runner = tenants.runner(tenant);
     c.set("tenant", tenant);
-    if (caller) c.set("caller", caller);
+    c.set("caller", caller);
     c.set("runner", runner);
     c.set("db", tenantDatabase(runner));
     c.set("schemaKey", incarnation);
