@@ -35,17 +35,26 @@ export function errorResponse(
 ): Response {
   const known =
     error instanceof TenantryError && error.code !== "INTERNAL" ? error : internal(c, error, onInternalError);
-  const { message, code, hint, retryAfterSeconds } = known;
-  const body: ErrorBody = { message, code, ...(hint !== undefined && { hint }) };
+  const { code, retryAfterSeconds } = known;
   const headers: Record<string, string> = {};
   if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
   if (code === "UNAUTHENTICATED") headers["www-authenticate"] = 'Bearer realm="tenantry"';
-  return c.json(body, ERROR_STATUS[code], headers);
+  return c.json(errorBody(known), ERROR_STATUS[code], headers);
+}
+
+/** What a caller is shown of `error`. */
+export function errorBody({ message, code, hint }: TenantryError): ErrorBody {
+  return { message, code, ...(hint !== undefined && { hint }) };
+}
+
+/** What a caller is told of an error that is ours: nothing of it. */
+export function internalError(): TenantryError {
+  return new TenantryError("INTERNAL", "Something went wrong on the server.", {
+    hint: "The server's log has the details.",
+  });
 }
 
 function internal(c: Context, error: unknown, onInternalError: OnInternalError): TenantryError {
   onInternalError(error, { method: c.req.method, path: c.req.path });
-  return new TenantryError("INTERNAL", "Something went wrong on the server.", {
-    hint: "The server's log has the details.",
-  });
+  return internalError();
 }

@@ -1,13 +1,18 @@
-// Owns the Node server: listening, and ending without losing a request.
+// Owns the Node server: listening, and ending without losing a request or cutting off an answer.
 // Does not know the routes.
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { createServer, type Server } from "node:http";
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { TenantryError } from "../tenantry-error.ts";
+import { errorBody, internalError } from "./error-response.ts";
+import { ERROR_STATUS } from "./error-status.ts";
 
 export const DEFAULT_HOST = "127.0.0.1";
 export const DEFAULT_PORT = 8787;
 export const DEFAULT_GRACE_MS = 10_000;
+
+/** Milliseconds between two looks, at the end, for connections that have nothing left to do. */
+const IDLE_LOOK_MS = 20;
 
 /** Options of {@link listen}. */
 export interface ListenOptions {
@@ -30,11 +35,21 @@ export async function listen(
   fetch: (request: Request) => Response | Promise<Response>,
   { host = DEFAULT_HOST, port = DEFAULT_PORT }: ListenOptions = {},
 ): Promise<RunningServer> {
-  const server = createAdaptorServer({ fetch }) as Server;
+  const listener = getRequestListener(fetch, { hostname: host, errorHandler: answerUnhandled });
+  const sockets = new Set<Socket>();
+  let ending = false;
+  const server = createServer((incoming, outgoing) => {
+    if (ending) outgoing.setHeader("connection", "close");
+    void listener(incoming, outgoing);
+  });
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen(port, host, resolve);
   try {
+    server.listen(port, host, resolve);
     await promise;
   } catch (error) {
     throw new TenantryError("INVALID_OPTION", `Nothing can listen on ${host}:${port}: ${reasonOf(error)}.`, {
@@ -45,19 +60,42 @@ export async function listen(
   const address = server.address() as AddressInfo;
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
 
-  const close = async (graceMs: number): Promise<void> => {
-    const closed = Promise.withResolvers<void>();
-    server.close(() => closed.resolve());
-    server.closeIdleConnections();
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-    await closed.promise;
-    clearTimeout(timer);
-  };
   let closing: Promise<void> | undefined;
   return {
     url: `http://${name}:${address.port}`,
-    close: (graceMs = DEFAULT_GRACE_MS) => (closing ??= close(graceMs)),
+    close: (graceMs = DEFAULT_GRACE_MS) => {
+      ending = true;
+      return (closing ??= end(server, sockets, graceMs));
+    },
   };
+}
+
+async function end(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  // http's own close() counts a connection as idle, and cuts it, while the end of its answer is on the way.
+  NetServer.prototype.close.call(server, () => resolve());
+  const closeIdle = (): void => {
+    for (const socket of sockets) if (socket.writableLength > 0) return;
+    server.closeIdleConnections();
+  };
+  closeIdle();
+  const looking = setInterval(closeIdle, IDLE_LOOK_MS);
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearInterval(looking);
+  clearTimeout(timer);
+}
+
+/** For what the application never saw: HTTP whose target or `Host` makes no URL. */
+function answerUnhandled(cause: unknown): Response {
+  const error =
+    cause instanceof RequestError
+      ? new TenantryError("INVALID_ARGUMENT", `The request cannot be read: ${cause.message}.`, {
+          hint: "Send a path that begins with a slash, and a Host header.",
+        })
+      : internalError();
+  if (error.code === "INTERNAL") console.error("Unhandled:", cause);
+  return Response.json(errorBody(error), { status: ERROR_STATUS[error.code] });
 }
 
 function reasonOf(error: unknown): string {
