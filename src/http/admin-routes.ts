@@ -25,6 +25,9 @@ export interface AdminRoutesOptions {
   readonly maxBodyBytes: number;
 }
 
+/** The longest that a key with an end may last: 100 years. */
+const MAX_KEY_SECONDS = 100 * 365 * 86_400;
+
 /** `POST /admin/tenants`. */
 export const CREATE_TENANT_BODY = v.strictObject({ id: v.string() });
 /** `POST /admin/tenants/:tenant/suspend`, whose body may be left out. */
@@ -38,7 +41,9 @@ export const CREATE_KEY_BODY = v.strictObject({
   tenant: v.optional(v.nullable(v.string())),
   scope: v.picklist(SCOPES),
   label: v.optional(v.pipe(v.string(), v.maxLength(200))),
-  expiresInSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  expiresInSeconds: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_KEY_SECONDS, "is at most 100 years")),
+  ),
 });
 /** `POST /admin/keys/:key/rotate`, whose body may be left out. */
 export const ROTATE_KEY_BODY = v.strictObject({
@@ -113,7 +118,7 @@ export function adminRoutes({
       return c.json({ host }, 201);
     })
     .delete("/tenants/:tenant/aliases/:host", async (c) => {
-      const host = c.req.param("host");
+      const host = c.req.param("host").toLowerCase();
       if (!(await catalog.aliasesOf((await find(c)).id)).includes(host)) {
         throw new TenantryError("NOT_FOUND", `The tenant has no host ${JSON.stringify(host)}.`);
       }
@@ -140,6 +145,7 @@ export function adminRoutes({
     })
     .post("/keys", async (c) => {
       const { tenant, scope, label, expiresInSeconds } = await body(c, CREATE_KEY_BODY);
+      if (scope === "admin" && tenant != null) throw adminOfOne();
       const { secret, hash } = await createApiKey();
       const key = await catalog.addKey(
         {
@@ -187,6 +193,12 @@ export function actorOf(c: Context<AdminEnv>): { actor: string } {
 /** The tenant that the path names. @throws {TenantryError} `INVALID_TENANT_ID` */
 export function tenantOf(c: Context<AdminEnv>): TenantId {
   return parseTenantId(c.req.param("tenant"));
+}
+
+function adminOfOne(): TenantryError {
+  return new TenantryError("INVALID_ARGUMENT", "The scope admin is over all tenants, not over one.", {
+    hint: "Leave the tenant out, or use the scope schema.",
+  });
 }
 
 function checkBody<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
