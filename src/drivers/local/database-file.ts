@@ -4,6 +4,7 @@ import { hash } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { TenantryError } from "../../tenantry-error.ts";
 
 /** The files that SQLite keeps beside a database. A stale one ruins the next database of that name. */
 export const SIDE_FILE_SUFFIXES: readonly string[] = ["-wal", "-shm", "-journal"];
@@ -40,9 +41,25 @@ export async function putInPlace(from: string, to: string, dir: string): Promise
     await mkdir(aside, { recursive: true });
     for (const path of present) await rename(path, join(aside, path.slice(dirname(to).length + 1)));
   }
-  await mkdir(dirname(to), { recursive: true });
+  const made = await mkdir(dirname(to), { recursive: true });
   await rename(from, to);
   await syncFile(dirname(to));
+  if (made === undefined) return;
+  // A folder that a power cut takes away takes its files with it.
+  await syncFile(dirname(dirname(to)));
+  await syncFile(dir);
+}
+
+/** @throws {TenantryError} `DATABASE_EXISTS`; `INVALID_ARGUMENT` where there is no such folder */
+export async function assertNewFile(path: string): Promise<void> {
+  if (!(await exists(dirname(path)))) {
+    throw new TenantryError("INVALID_ARGUMENT", `There is no folder ${dirname(path)}.`);
+  }
+  if (await exists(path)) {
+    throw new TenantryError("DATABASE_EXISTS", `There is a file at ${path} already.`, {
+      hint: "Choose another name, or move that file away.",
+    });
+  }
 }
 
 /** Removes a database and its side files, each on its own, whichever of them are there. */
@@ -69,6 +86,24 @@ export async function exists(path: string): Promise<boolean> {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
     throw error;
   }
+}
+
+/** A full or read-only disk says the same whether SQLite or the file system meets it. */
+export function rethrowAsOurs(error: unknown): never {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    throw new TenantryError("DATABASE_FULL", "The disk is full.", {
+      hint: "Free some disk space.",
+      cause: error,
+    });
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    throw new TenantryError("DATABASE_READ_ONLY", "The data folder cannot be written.", {
+      hint: "Check who owns it, and how the disk is mounted.",
+      cause: error,
+    });
+  }
+  throw error;
 }
 
 function filesOf(path: string): string[] {

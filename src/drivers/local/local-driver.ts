@@ -4,11 +4,22 @@ import { randomUUID } from "node:crypto";
 import { mkdir, rename, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import Database from "better-sqlite3";
-import { TenantryError } from "../../tenantry-error.ts";
+import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type { DatabaseFiles, DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
 import { Connection } from "./connection.ts";
-import { copyDurably, databasePath, exists, putInPlace, removeDatabase, syncFile } from "./database-file.ts";
+import {
+  copyDurably,
+  databasePath,
+  exists,
+  presentFiles,
+  putInPlace,
+  removeDatabase,
+  rethrowAsOurs,
+  syncFile,
+} from "./database-file.ts";
+import { assertNotHollow } from "./file-check.ts";
 import { LocalHandle, type LocalHandleOptions } from "./local-handle.ts";
+import { SessionPool } from "./session-pool.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
@@ -17,11 +28,18 @@ export const DEFAULT_STATEMENT_CACHE_ENTRIES = 64;
 export const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 export const DEFAULT_TRANSACTION_TIMEOUT_MS = 5_000;
 export const DEFAULT_MAX_SESSIONS = 8;
+export const DEFAULT_MAX_SESSIONS_IN_ALL = 48;
+
+/** Unused connections that are kept, of all databases. */
+const MAX_SPARE_SESSIONS = 16;
 
 /** Descriptors of an open database: the file, its `-wal` and its `-shm`. */
 const DESCRIPTORS_PER_HANDLE = 3;
 const PAGE_BYTES = 4096;
-const QUIESCE_RETRY_MS = 10;
+
+/** A busy file is asked again after this long at first, and at most this much later in the end, in ms. */
+const FIRST_RETRY_MS = 1;
+const LAST_RETRY_MS = 50;
 
 /** Options of {@link localDriver}. */
 export interface LocalDriverOptions {
@@ -43,6 +61,8 @@ export interface LocalDriverOptions {
   readonly transactionTimeoutMs?: number;
   /** Connections of one database besides the shared one, for transactions and snapshots. @default 8 */
   readonly maxSessions?: number;
+  /** The same of all databases together: two descriptors each, which are not in the handles' budget. @default 48 */
+  readonly maxSessionsInAll?: number;
   /** Bytes that one database may grow to; 0 for no limit. @default 0 */
   readonly maxDatabaseBytes?: number;
 }
@@ -70,10 +90,18 @@ export function localDriver({
   busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS,
   transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS,
   maxSessions = DEFAULT_MAX_SESSIONS,
+  maxSessionsInAll = DEFAULT_MAX_SESSIONS_IN_ALL,
   maxDatabaseBytes = 0,
 }: LocalDriverOptions): LocalDriver {
   const dir = resolve(folder);
-  const turns = new TurnQueue();
+  const parts = {
+    turns: new TurnQueue(),
+    pool: new SessionPool({
+      maxInUse: maxSessionsInAll,
+      maxSpare: MAX_SPARE_SESSIONS,
+      timeoutMs: busyTimeoutMs,
+    }),
+  };
   const handleOptions: LocalHandleOptions = {
     durability,
     cacheBytes,
@@ -88,7 +116,7 @@ export function localDriver({
   const openFile: LocalDriver["openFile"] = async (path, { create = false } = {}) => {
     if (create) new Database(path).close();
     const shared = await retryWhileBusy(busyTimeoutMs, () => new Connection(path, handleOptions));
-    return new LocalHandle(path, shared, turns, handleOptions);
+    return new LocalHandle(path, shared, parts, handleOptions);
   };
 
   const scratchPath = async (): Promise<string> => {
@@ -131,6 +159,7 @@ export function localDriver({
 
   const fill = async (scratch: string, source: DatabaseSource<LocalHandle>): Promise<void> => {
     if ("file" in source) {
+      await assertAlone(source.file);
       await rename(source.file, scratch);
       return syncFile(scratch);
     }
@@ -178,10 +207,11 @@ export function localDriver({
     async open(name) {
       const path = databasePath(dir, name);
       try {
+        assertNotHollow(path);
         return await openFile(path);
       } catch (error) {
         if (!(await exists(path))) throw missing(path, error);
-        throw error;
+        return rethrowAsOurs(error);
       }
     },
     exists: (name) => exists(databasePath(dir, name)),
@@ -189,27 +219,28 @@ export function localDriver({
     async quiesce(name, { timeoutMs }) {
       const path = databasePath(dir, name);
       if (!(await exists(path))) return;
-      await retryWhileBusy(
-        timeoutMs,
-        () => {
-          const sqlite = new Database(path, { fileMustExist: true, timeout: 0 });
-          try {
-            // SQLite allows this only to the one connection of all processes that has the file open.
-            sqlite.pragma("journal_mode = DELETE");
-          } finally {
-            sqlite.close();
-          }
-        },
-        QUIESCE_RETRY_MS,
-      );
+      await retryWhileBusy(timeoutMs, () => {
+        // Folding a log that SQLite passes over into the file would remove it.
+        assertNotHollow(path);
+        openAlone(path).close();
+      });
     },
-    remove: (name) => removeDatabase(databasePath(dir, name)),
+    async remove(name) {
+      const path = databasePath(dir, name);
+      const alone = await retryWhileBusy(busyTimeoutMs, () => openAlone(path)).catch(unlessUnusable);
+      try {
+        // Whoever opens it in this moment meets the lock, and finds no file after that.
+        await removeDatabase(path).catch(rethrowAsOurs);
+      } finally {
+        alone?.close();
+      }
+    },
   } satisfies LocalDriver;
 }
 
-async function retryWhileBusy<T>(timeoutMs: number, call: () => T, waitMs = 1): Promise<T> {
+async function retryWhileBusy<T>(timeoutMs: number, call: () => T): Promise<T> {
   const deadline = performance.now() + timeoutMs;
-  for (;;) {
+  for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
     try {
       return call();
     } catch (error) {
@@ -221,27 +252,43 @@ async function retryWhileBusy<T>(timeoutMs: number, call: () => T, waitMs = 1): 
   }
 }
 
+/** The only connection of all processes to a database, whose log is folded into it. @throws `SQLITE_BUSY` */
+function openAlone(path: string): Database.Database {
+  const sqlite = new Database(path, { fileMustExist: true, timeout: 0 });
+  try {
+    // SQLite allows this only to the one connection that has the file open.
+    sqlite.pragma("journal_mode = DELETE");
+    sqlite.exec("BEGIN EXCLUSIVE");
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    throw error;
+  }
+}
+
+/** What is no database, or not there, is nobody's to lock, and can be removed. */
+function unlessUnusable(error: unknown): undefined {
+  if (isTenantryError(error, "DATABASE_CORRUPT") || isTenantryError(error, "DATABASE_IO")) return undefined;
+  throw error;
+}
+
+/** Beside a database that somebody still has open lies a log, with commits that the file alone has not. */
+async function assertAlone(path: string): Promise<void> {
+  const files = await presentFiles(path);
+  if (files.length <= 1) return;
+  throw new TenantryError(
+    "DATABASE_BUSY",
+    `The file ${path} is still in use: ${files.slice(1).join(", ")}.`,
+    {
+      hint: "Close every program that has it open, and try again.",
+      retryAfterSeconds: 1,
+    },
+  );
+}
+
 function missing(path: string, cause: unknown): TenantryError {
   return new TenantryError("DATABASE_MISSING", `There is no database file at ${path}.`, {
     hint: "Put the file back, or delete the tenant.",
     cause,
   });
-}
-
-/** A full or read-only disk says the same whether SQLite or the file system meets it. */
-function rethrowAsOurs(error: unknown): never {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    throw new TenantryError("DATABASE_FULL", "The disk is full.", {
-      hint: "Free some disk space.",
-      cause: error,
-    });
-  }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    throw new TenantryError("DATABASE_READ_ONLY", "The data folder cannot be written.", {
-      hint: "Check who owns it, and how the disk is mounted.",
-      cause: error,
-    });
-  }
-  throw error;
 }

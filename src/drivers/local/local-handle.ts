@@ -2,7 +2,7 @@
 // those who need one of their own; one line for its writers.
 // Does not know who leases it.
 import Database from "better-sqlite3";
-import { FifoLock, type Release } from "../../fifo-lock.ts";
+import { FifoLock, MAX_TIMER_MS } from "../../fifo-lock.ts";
 import { TenantryError } from "../../tenantry-error.ts";
 import type {
   ExecResult,
@@ -15,7 +15,13 @@ import type {
   Statement,
   TransactionMode,
 } from "../driver.ts";
+import { atomically } from "./atomically.ts";
 import { Connection, type ConnectionOptions, noTransaction, readOnly } from "./connection.ts";
+import { assertNewFile, removeDatabase } from "./database-file.ts";
+import { hasEnded, LocalTransaction, timedOut } from "./local-transaction.ts";
+import { lendConnection } from "./lend-connection.ts";
+import { LocalSession } from "./local-session.ts";
+import type { SessionLease, SessionOwner, SessionPool } from "./session-pool.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
 
@@ -29,25 +35,32 @@ export interface LocalHandleOptions extends ConnectionOptions {
   readonly maxSessions: number;
 }
 
+/** What all handles of a driver share. */
+export interface LocalHandleParts {
+  readonly turns: TurnQueue;
+  readonly pool: SessionPool;
+}
+
 /** A busy file is asked again after this long at first, and at most this much later in the end, in ms. */
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 50;
 
 /** A tenant database in a file. Use it through a lease: see `handle-cache`. */
-export class LocalHandle implements Handle {
+export class LocalHandle implements Handle, SessionOwner {
   readonly path: string;
   readonly #options: LocalHandleOptions;
   readonly #turns: TurnQueue;
-  readonly #shared: Connection;
+  readonly #pool: SessionPool;
   readonly #writers: FifoLock;
   readonly #sessions: FifoLock;
-  #spare: Connection | undefined;
+  #shared: Connection;
   #closed = false;
 
-  constructor(path: string, shared: Connection, turns: TurnQueue, options: LocalHandleOptions) {
+  constructor(path: string, shared: Connection, parts: LocalHandleParts, options: LocalHandleOptions) {
     this.path = path;
     this.#shared = shared;
-    this.#turns = turns;
+    this.#turns = parts.turns;
+    this.#pool = parts.pool;
     this.#options = options;
     this.#writers = new FifoLock({
       timeoutMs: options.busyTimeoutMs,
@@ -64,6 +77,7 @@ export class LocalHandle implements Handle {
     return this.#turns.run(() => {
       const prepared = this.#shared.prepare(statement.sql);
       if (prepared.transaction) throw noTransaction();
+      if (options?.readOnly && !prepared.readOnly) throw readOnly();
       const call = (): ResultSet => this.#shared.run(prepared, statement.params, options);
       return prepared.readOnly ? this.#attempt(call) : this.#write(call);
     });
@@ -102,24 +116,24 @@ export class LocalHandle implements Handle {
       return await this.#withSession(async (connection) => {
         const { sqlite } = connection;
         await this.#attempt(() => sqlite.exec(mode === "write" ? "BEGIN IMMEDIATE" : "BEGIN"));
-        const tx = new Transaction(connection, mode === "read", this.#turns);
-        const { promise: timedOut, reject } = Promise.withResolvers<never>();
-        const timer = setTimeout(() => {
-          tx.end(
-            "TRANSACTION_TIMEOUT",
-            `The transaction was open for more than ${timeoutMs} ms and was rolled back.`,
-          );
-          reject(tx.ended);
-        }, timeoutMs);
+        const tx = new LocalTransaction(connection, mode === "read", this.#turns);
+        const { promise: late, reject } = Promise.withResolvers<never>();
+        const timer = setTimeout(
+          () => {
+            const error = timedOut(timeoutMs);
+            tx.end(error);
+            reject(error);
+          },
+          Math.min(timeoutMs, MAX_TIMER_MS),
+        );
         try {
-          const result = await Promise.race([fn(tx), timedOut]);
-          if (tx.ended) throw tx.ended;
-          if (!sqlite.inTransaction) throw rolledBack();
+          const result = await Promise.race([fn(tx), late]);
+          tx.assertOpen();
           await this.#attempt(() => sqlite.exec("COMMIT"));
           return result;
         } finally {
           clearTimeout(timer);
-          tx.end("TRANSACTION_CLOSED", "The transaction has ended.");
+          tx.end(hasEnded());
         }
       });
     } finally {
@@ -129,7 +143,12 @@ export class LocalHandle implements Handle {
 
   async session(): Promise<Session> {
     const { connection, release } = await this.#takeSession();
-    return new LocalSession(connection, this.#turns, release, (call) => this.#attempt(call));
+    return new LocalSession({
+      connection,
+      turns: this.#turns,
+      release,
+      attempt: (call) => this.#attempt(call),
+    });
   }
 
   script({ sql, after, unless, foreignKeys }: Script): Promise<boolean> {
@@ -159,26 +178,19 @@ export class LocalHandle implements Handle {
   }
 
   async snapshot(path: string): Promise<void> {
-    await this.#withSession(async ({ sqlite }) => {
-      // A read transaction pins what is copied: writers go on, and the copy neither sees them nor starts anew.
-      await this.#attempt(() => {
-        sqlite.exec("BEGIN");
-        sqlite.prepare("SELECT 1 FROM sqlite_schema").get();
-      });
-      try {
-        await sqlite.backup(path);
-      } catch (error) {
-        throw fromSqlite(error);
-      } finally {
-        sqlite.exec("ROLLBACK");
-      }
-    });
-    const copy = new Database(path);
+    await assertNewFile(path);
     try {
-      // Without a write-ahead log the copy is one file, and can be read where nothing can be written.
-      copy.pragma("journal_mode = DELETE");
-    } finally {
-      copy.close();
+      await this.#withSession((connection) => this.#copy(connection, path));
+      const copy = new Database(path);
+      try {
+        // Without a write-ahead log the copy is one file, and can be read where nothing can be written.
+        copy.pragma("journal_mode = DELETE");
+      } finally {
+        copy.close();
+      }
+    } catch (error) {
+      await removeDatabase(path);
+      throw fromSqlite(error);
     }
   }
 
@@ -199,34 +211,27 @@ export class LocalHandle implements Handle {
     const release = await this.#writers.acquire();
     try {
       if (this.#closed) throw closed();
-      const { sqlite } = this.#shared;
-      const result = fn(sqlite);
-      const unfinished = sqlite.open && sqlite.inTransaction;
-      if (unfinished) sqlite.exec("ROLLBACK");
-      if (result instanceof Promise) {
-        throw new TenantryError("INVALID_ARGUMENT", "withSqlite() takes a synchronous function.", {
-          hint: "Use transaction() for work that awaits something.",
-        });
-      }
-      if (unfinished) throw rolledBack();
-      return result;
-    } catch (error) {
-      if (this.#shared.sqlite.open && this.#shared.sqlite.inTransaction) this.#shared.sqlite.exec("ROLLBACK");
-      throw error;
+      const { usable, outcome } = lendConnection(this.#shared, fn);
+      if (!usable) await this.#replaceShared();
+      return outcome();
     } finally {
       release();
     }
   }
 
-  /** Whether the raw connection is still open: a caller of withSqlite() may have closed it. */
-  get usable(): boolean {
-    return this.#shared.sqlite.open;
+  /** For the pool of connections. */
+  openConnection(): Connection | Promise<Connection> {
+    return this.#attempt(() => new Connection(this.path, this.#options));
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#spare?.close();
+    this.#pool.closeAll(this);
     this.#shared.close();
   }
 
@@ -281,148 +286,41 @@ export class LocalHandle implements Handle {
     }
   }
 
-  async #takeSession(): Promise<{ connection: Connection; release: Release }> {
+  async #takeSession(): Promise<SessionLease> {
     const permit = await this.#sessions.acquire();
     try {
-      if (this.#closed) throw closed();
-      const connection = this.#spare ?? (await this.#attempt(() => new Connection(this.path, this.#options)));
-      this.#spare = undefined;
+      const lease = await this.#pool.acquire(this);
       const release = (): void => {
-        if (connection.inTransaction) connection.sqlite.exec("ROLLBACK");
-        if (this.#spare || this.#closed) connection.close();
-        else this.#spare = connection;
+        lease.release();
         permit();
       };
-      return { connection, release };
+      return { connection: lease.connection, release };
     } catch (error) {
       permit();
       throw error;
     }
   }
-}
 
-/** What an interactive transaction's function gets. Every statement of it fails once it has ended. */
-class Transaction implements SqlRunner {
-  ended: TenantryError | undefined;
-  readonly #connection: Connection;
-  readonly #readOnly: boolean;
-  readonly #turns: TurnQueue;
-
-  constructor(connection: Connection, readOnly: boolean, turns: TurnQueue) {
-    this.#connection = connection;
-    this.#readOnly = readOnly;
-    this.#turns = turns;
-  }
-
-  run(statement: Statement, options?: RunOptions): Promise<ResultSet> {
-    return this.#now(() => this.#run(statement, options));
-  }
-
-  batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]> {
-    return this.#now(() => {
-      const { sqlite } = this.#connection;
-      sqlite.exec("SAVEPOINT batch");
-      try {
-        const results = statements.map((statement) => this.#run(statement, options));
-        sqlite.exec("RELEASE batch");
-        return results;
-      } catch (error) {
-        if (sqlite.inTransaction) sqlite.exec("ROLLBACK TO batch; RELEASE batch");
-        throw error;
-      }
+  async #copy({ sqlite }: Connection, path: string): Promise<void> {
+    // A read transaction pins what is copied: writers go on, and the copy neither sees them nor starts anew.
+    await this.#attempt(() => {
+      sqlite.exec("BEGIN");
+      sqlite.prepare("SELECT 1 FROM sqlite_schema").get();
     });
+    await sqlite.backup(path);
   }
 
-  exec(sql: string): Promise<ExecResult> {
-    return this.#now(() => {
-      if (this.#readOnly) throw readOnly();
-      return this.#connection.exec(sql);
-    });
-  }
-
-  end(code: "TRANSACTION_TIMEOUT" | "TRANSACTION_CLOSED", message: string): void {
-    if (this.ended) return;
-    this.ended = new TenantryError(code, message, { hint: "Await every statement inside the function." });
-    if (this.#connection.inTransaction) this.#connection.sqlite.exec("ROLLBACK");
-  }
-
-  #run(statement: Statement, options: RunOptions = {}): ResultSet {
-    const prepared = this.#connection.prepare(statement.sql);
-    if (prepared.transaction) throw noTransaction();
-    return this.#connection.run(
-      prepared,
-      statement.params,
-      this.#readOnly ? { ...options, readOnly: true } : options,
-    );
-  }
-
-  #now<T>(call: () => T): Promise<T> {
-    return this.#turns.run(() => {
-      if (this.ended) throw this.ended;
-      try {
-        return call();
-      } catch (error) {
-        throw fromSqlite(error);
-      }
-    });
-  }
-}
-
-/** A connection of its own, on which `BEGIN` and `COMMIT` are the caller's. */
-class LocalSession implements Session {
-  readonly #connection: Connection;
-  readonly #turns: TurnQueue;
-  readonly #release: Release;
-  readonly #attempt: <T>(call: () => T) => T | Promise<T>;
-  #closed = false;
-
-  constructor(
-    connection: Connection,
-    turns: TurnQueue,
-    release: Release,
-    attempt: <T>(call: () => T) => T | Promise<T>,
-  ) {
-    this.#connection = connection;
-    this.#turns = turns;
-    this.#release = release;
-    this.#attempt = attempt;
-  }
-
-  get inTransaction(): boolean {
-    return !this.#closed && this.#connection.inTransaction;
-  }
-
-  run(statement: Statement, options?: RunOptions): Promise<ResultSet> {
-    return this.#now(() =>
-      this.#connection.run(this.#connection.prepare(statement.sql), statement.params, options),
-    );
-  }
-
-  batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]> {
-    return this.#now(() =>
-      atomically(this.#connection.sqlite, "BEGIN IMMEDIATE", () =>
-        statements.map(({ sql, params }) =>
-          this.#connection.run(this.#connection.prepare(sql), params, options),
-        ),
-      ),
-    );
-  }
-
-  exec(sql: string): Promise<ExecResult> {
-    return this.#now(() => this.#connection.exec(sql));
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#release();
-  }
-
-  #now<T>(call: () => T): Promise<T> {
-    return this.#turns.run(() => {
-      if (this.#closed) throw closed();
-      return this.#attempt(call);
-    });
+  async #replaceShared(): Promise<void> {
+    const old = this.#shared;
+    const fresh = this.openConnection();
+    this.#shared = fresh instanceof Promise ? await fresh : fresh;
+    if (this.#closed) this.#shared.close();
+    try {
+      old.close();
+    } catch (error) {
+      // An iterator holds it: it closes when both are garbage.
+      if (!(error instanceof TypeError)) throw error;
+    }
   }
 }
 
@@ -432,19 +330,6 @@ class Busy {
 
   constructor(error: unknown) {
     this.error = error;
-  }
-}
-
-function atomically<T>(sqlite: Database.Database, begin: string, fn: () => T): T {
-  sqlite.exec(begin);
-  try {
-    const result = fn();
-    sqlite.exec("COMMIT");
-    return result;
-  } catch (error) {
-    // A full disk or an I/O error rolls back by itself.
-    if (sqlite.inTransaction) sqlite.exec("ROLLBACK");
-    throw error;
   }
 }
 
@@ -467,14 +352,4 @@ function busy(message: string): TenantryError {
 
 function closed(): TenantryError {
   return new TenantryError("CLOSED", "The database handle is closed.");
-}
-
-function rolledBack(): TenantryError {
-  return new TenantryError(
-    "TRANSACTION_CLOSED",
-    "The transaction ended before its function did, and was rolled back.",
-    {
-      hint: "Leave BEGIN, COMMIT and ROLLBACK to Tenantry, or end in the function what it begins.",
-    },
-  );
 }

@@ -1,0 +1,40 @@
+// Owns seeing, before SQLite opens them, what SQLite takes for an empty database or an empty log.
+// Reads headers only: whatever lies deeper is integrity_check's.
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { TenantryError } from "../../tenantry-error.ts";
+
+/** The first four bytes of a write-ahead log but for the last bit, which tells the order of its checksums' bytes. */
+const WAL_MAGIC = 0x377f0682;
+const WAL_HEADER_BYTES = 32;
+
+/**
+ * SQLite makes a new database of a file without a byte, and passes over a log whose first bytes are wrong,
+ * with all the commits in it. About 10 µs.
+ * @throws {TenantryError} `DATABASE_CORRUPT`
+ */
+export function assertNotHollow(path: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === 0) throw hollow(`The database file ${path} is empty.`);
+  const header = headerOfLog(`${path}-wal`);
+  // A log begins with zeros where a power cut came before its first sync: nothing in it was promised.
+  if (header === undefined || header === 0 || (header & ~1) >>> 0 === WAL_MAGIC) return;
+  throw hollow(`The write-ahead log ${path}-wal is none: the commits in it would be lost.`);
+}
+
+function headerOfLog(path: string): number | undefined {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) < WAL_HEADER_BYTES) return undefined;
+  // SQLite has no locks on this file that closing it would drop.
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(4);
+    return readSync(file, bytes, 0, 4, 0) === 4 ? bytes.readUInt32BE() : undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function hollow(message: string): TenantryError {
+  return new TenantryError("DATABASE_CORRUPT", message, {
+    hint: "Restore it from a snapshot or a backup, with its files moved away first.",
+  });
+}
