@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import { checkOptions } from "./check-options.ts";
 import type { TenantDatabase } from "./database/tenant-database.ts";
-import { exists } from "./drivers/local/database-file.ts";
+import { exists, rethrowAsOurs } from "./drivers/local/database-file.ts";
 import { type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
 import type { LocalHandle } from "./drivers/local/local-handle.ts";
 import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
@@ -166,6 +166,9 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const catalog = await openCatalog({
     handle: catalogHandle,
     dataVersion: () => catalogHandle.dataVersion(),
+  }).catch(async (error: unknown) => {
+    await catalogHandle.close();
+    throw error;
   });
   const cache = new HandleCache<OpenTenant>({
     maxOpen,
@@ -186,9 +189,11 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
-    await tenants.close(graceMs);
-    await catalog.close();
-    await catalogHandle.close();
+    try {
+      await tenants.close(graceMs);
+    } finally {
+      await catalog.close().finally(() => catalogHandle.close());
+    }
   };
   const closeOnce = (graceMs = DEFAULT_DRAIN_TIMEOUT_MS): Promise<void> => (closing ??= close(graceMs));
 
@@ -200,8 +205,8 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     lifecycle,
     fleet,
     database: (tenant) => tenants.database(parseTenantId(tenant)),
-    withSqlite: (tenant, fn) =>
-      tenants.use(parseTenantId(tenant), (handle) => {
+    withSqlite: async (tenant, fn) =>
+      tenants.use(parseTenantId(tenant), async (handle) => {
         if (handle.withSqlite) return handle.withSqlite(fn);
         throw new TenantryError("UNSUPPORTED", "The driver has no better-sqlite3 database to give.");
       }),
@@ -232,7 +237,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 
 /** The catalog is written durably whatever the tenants are: who exists must survive a power cut. */
 async function openCatalogFile(dir: string): Promise<LocalHandle> {
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true }).catch(rethrowAsOurs);
   const path = join(dir, "catalog.db");
   return localDriver({ dir, durability: "full", cacheBytes: CATALOG_CACHE_BYTES }).openFile(path, {
     create: !(await exists(path)),

@@ -7,6 +7,13 @@ import { type Tenants, unknownTenant } from "./tenants.ts";
 
 export const DEFAULT_MIGRATE_CONCURRENCY = 4;
 
+/** What a tenant says that has been suspended or deleted since the catalog named it: it is no failure. */
+const STOPPED_MEANWHILE: ReadonlySet<ErrorCode> = new Set([
+  "TENANT_NOT_FOUND",
+  "TENANT_STATE",
+  "TENANT_SUSPENDED",
+]);
+
 /** Options of {@link FleetMigration.run}. */
 export interface MigrateAllOptions {
   /** Databases migrated at the same time. @default 4 */
@@ -36,7 +43,7 @@ export interface MigrateFailure {
 
 /** What a run did. */
 export interface MigrateAllResult {
-  /** Tenants that the catalog said were behind. */
+  /** Tenants that the catalog said were behind; some of them may have been stopped or deleted since. */
   readonly behind: number;
   readonly migrated: number;
   readonly failed: readonly MigrateFailure[];
@@ -77,21 +84,27 @@ export class FleetMigration {
     const queue = this.behind({ retry });
     const failed: MigrateFailure[] = [];
     let migrated = 0;
+    let done = 0;
+    let stopped = false;
     const work = async (): Promise<void> => {
       for (;;) {
-        if (signal?.aborted) return;
+        if (stopped || signal?.aborted) return;
         const next = await queue.next();
         if (next.done) return;
         const tenant = next.value;
         const failure = await this.#migrate(tenant);
-        if (failure) failed.push(failure);
-        else migrated++;
-        onProgress?.({ tenant: tenant.id, done: migrated + failed.length, total, failed: failed.length });
+        if (failure && !STOPPED_MEANWHILE.has(failure.code)) failed.push(failure);
+        else if (!failure) migrated++;
+        onProgress?.({ tenant: tenant.id, done: ++done, total, failed: failed.length });
       }
     };
+    const worked = Array.from({ length: concurrency }, work);
     try {
-      await Promise.all(Array.from({ length: concurrency }, work));
+      await Promise.all(worked);
     } finally {
+      // Nothing runs on behind the back of who hears of a fault in here.
+      stopped = true;
+      await Promise.allSettled(worked);
       await this.#tenants.catalog.flush();
     }
     return { behind: total, migrated, failed };
@@ -114,7 +127,7 @@ export class FleetMigration {
       if (record.state === "quarantined") {
         await this.#tenants.catalog.setState(
           record.id,
-          { from: ["quarantined"], to: "active" },
+          { from: ["quarantined"], to: "active", incarnation: record.incarnation },
           "migrations",
         );
       }
@@ -126,6 +139,7 @@ export class FleetMigration {
   }
 }
 
+/** A suspended tenant's file is the operator's, to copy or replace: its next use after resuming migrates it. */
 function statesOf(retry: boolean): readonly LiveTenantState[] {
-  return retry ? ["quarantined"] : ["active", "suspended", "migrating"];
+  return retry ? ["quarantined"] : ["active", "migrating"];
 }

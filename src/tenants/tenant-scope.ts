@@ -36,9 +36,15 @@ export class TenantScope {
 
   /** @throws {TenantryError} `WRONG_TENANT` where the running code works for another tenant than `tenant` */
   check(tenant: TenantId): void {
+    const refused = this.refusal(tenant);
+    if (refused) throw refused;
+  }
+
+  /** The error that {@link check} throws, if it does. */
+  refusal(tenant: TenantId): TenantryError | undefined {
     const current = this.#storage.getStore();
-    if (current === undefined || current === ALL || current === tenant) return;
-    throw new TenantryError(
+    if (current === undefined || current === ALL || current === tenant) return undefined;
+    return new TenantryError(
       "WRONG_TENANT",
       `Code that runs for tenant "${current}" asked for tenant "${tenant}".`,
       {

@@ -4,6 +4,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
 import type { Driver, Handle } from "../drivers/driver.ts";
+import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { Closable, HandleCache, Lease } from "../handle-cache/handle-cache.ts";
 import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
@@ -55,7 +56,7 @@ export class Tenants {
     this.scope = scope;
     this.#cache = cache;
     if (watchMs > 0) {
-      this.#watch = setInterval(() => void this.#closeWhatOthersStopped(), watchMs);
+      this.#watch = setInterval(() => void this.#closeWhatOthersStopped(), Math.min(watchMs, MAX_TIMER_MS));
       if (typeof this.#watch === "object") this.#watch.unref();
     }
   }
@@ -82,7 +83,8 @@ export class Tenants {
    * `CACHE_EXHAUSTED`, `WRONG_TENANT`, and what `fn` throws
    */
   use<T>(tenant: TenantId, fn: (handle: Handle) => Promise<T>): Promise<T> {
-    this.scope.check(tenant);
+    const wrong = this.scope.refusal(tenant);
+    if (wrong) return Promise.reject(wrong);
     const record = this.catalog.peek(tenant);
     return record
       ? this.#useRecord(record, fn)
@@ -94,13 +96,18 @@ export class Tenants {
     this.scope.check(tenant);
     const record = await this.#find(tenant);
     assertServing(record);
-    return this.#cache.acquire(record.incarnation, () => this.#open(record));
+    return this.#cache
+      .acquire(record.incarnation, () => this.#open(record))
+      .catch((error: unknown) => {
+        throw about(tenant, error);
+      });
   }
 
   /**
    * Runs `fn` with a handle of its own, opened past the cache and closed afterwards, unless the tenant is
    * open already: a sweep over all tenants must not push the ones in use out of the cache. The handle has
    * not been migrated, and the tenant's state is the caller's to judge.
+   * @throws {TenantryError} `TENANT_NOT_FOUND` and `TENANT_STATE` where it is no longer as `record` says
    */
   async visit<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
     if (this.#cache.has(record.incarnation) && record.state === "active") return this.#useRecord(record, fn);
@@ -108,6 +115,8 @@ export class Tenants {
       throw about(record.id, error);
     });
     try {
+      const now = await this.#unchanged(record);
+      if (now.state !== record.state) throw changed(now);
       return await fn(handle);
     } catch (error) {
       throw about(record.id, error);
@@ -128,11 +137,7 @@ export class Tenants {
       return result;
     } catch (error) {
       if (isTenantryError(error, "MIGRATION_FAILED") && record.state !== "suspended") {
-        await catalog.setState(
-          record.id,
-          { from: ["active", "migrating", "quarantined"], to: "quarantined", reason: error.message },
-          "migrations",
-        );
+        await this.#quarantine(record, error.message);
       }
       throw about(record.id, error);
     }
@@ -195,31 +200,52 @@ export class Tenants {
   async #open(record: TenantRecord): Promise<OpenTenant> {
     const { id } = record;
     const handle = await this.driver.open(id);
-    try {
-      await this.bringUp(record, handle);
-      // Another process may have suspended or deleted the tenant since its state was read. Whoever does so
-      // writes the catalog first and waits for all handles after that: one of the two sees the other.
-      const now = await this.catalog.get(id, { fresh: true });
-      if (now?.incarnation !== record.incarnation) throw unknownTenant(id);
-      assertServing(now);
-      this.catalog.touch(id, { openedAt: Date.now(), sizeBytes: await handle.sizeBytes() });
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    // From here on the watch looks after it, also while it is migrated.
     this.#openNow.set(record.incarnation, id);
     const close = (): Promise<void> => {
       this.#openNow.delete(record.incarnation);
       return handle.close();
     };
+    try {
+      assertServing(await this.#unchanged(record));
+      await this.bringUp(record, handle);
+      this.catalog.touch(id, { openedAt: Date.now(), sizeBytes: await handle.sizeBytes() });
+    } catch (error) {
+      await close();
+      throw isTenantryError(error, "MIGRATION_FAILED") ? quarantined(id, error) : error;
+    }
     return { id, handle, close };
+  }
+
+  /**
+   * The tenant as the catalog has it now. Asked when its database is open and nothing has been written yet:
+   * another process that suspends or deletes the tenant writes the catalog first and waits for all handles
+   * after that, so that one of the two sees the other.
+   */
+  async #unchanged(record: TenantRecord): Promise<TenantRecord> {
+    const now = await this.catalog.get(record.id, { fresh: true });
+    if (now?.incarnation !== record.incarnation) throw unknownTenant(record.id);
+    return now;
+  }
+
+  async #quarantine({ id, incarnation }: TenantRecord, reason: string): Promise<void> {
+    try {
+      await this.catalog.setState(
+        id,
+        { from: ["active", "migrating", "quarantined"], to: "quarantined", reason, incarnation },
+        "migrations",
+      );
+    } catch (error) {
+      // Somebody has suspended or deleted it meanwhile: that is said first.
+      if (!isTenantryError(error, "TENANT_STATE") && !isTenantryError(error, "TENANT_NOT_FOUND")) throw error;
+    }
   }
 
   /** Closes the handles of tenants that another process has suspended, moved or deleted: it waits for that. */
   async #closeWhatOthersStopped(): Promise<void> {
-    if (!this.catalog.changedElsewhere() && !this.#lookAgain) return;
-    this.#lookAgain = false;
     try {
+      if (!this.catalog.changedElsewhere() && !this.#lookAgain) return;
+      this.#lookAgain = false;
       const open = [...this.#openNow];
       const records = await this.catalog.getMany(open.map(([, id]) => id));
       const stopped = open.filter(([incarnation, id]) => {
@@ -261,21 +287,27 @@ function refusal({ id, state, reason }: TenantRecord): TenantryError | undefined
       hint: `Resume it with "tenantry tenants resume ${id}".`,
     });
   }
-  if (state === "quarantined") {
-    return new TenantryError(
-      "TENANT_QUARANTINED",
-      `Tenant "${id}" is quarantined: a migration failed on it.`,
-      {
-        tenant: id,
-        hint: `See why with "tenantry tenants show ${id}", and try again with "tenantry migrate retry ${id}".`,
-        retryAfterSeconds: QUARANTINE_RETRY_AFTER_SECONDS,
-      },
-    );
-  }
+  if (state === "quarantined") return quarantined(id);
   return new TenantryError("TENANT_BUSY", `Tenant "${id}" is ${state}.`, {
     tenant: id,
     hint: "Try again in a moment.",
     retryAfterSeconds: 1,
+  });
+}
+
+function quarantined(id: TenantId, cause?: unknown): TenantryError {
+  return new TenantryError("TENANT_QUARANTINED", `Tenant "${id}" is quarantined: a migration failed on it.`, {
+    tenant: id,
+    hint: `See why with "tenantry tenants show ${id}", and try again with "tenantry migrate retry ${id}".`,
+    retryAfterSeconds: QUARANTINE_RETRY_AFTER_SECONDS,
+    cause,
+  });
+}
+
+function changed({ id, state }: TenantRecord): TenantryError {
+  return new TenantryError("TENANT_STATE", `Tenant "${id}" is ${state} now.`, {
+    tenant: id,
+    hint: "Read it again before working on it.",
   });
 }
 
