@@ -1,0 +1,66 @@
+// Owns folders for tests, and Tenantries in them: both go when the test ends.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished } from "vitest";
+import { type MigrationFile, migrationSet } from "../../src/migrations/migration-set.ts";
+import { parseTenantId } from "../../src/tenant-id.ts";
+import { createTenantry, type Tenantry, type TenantryOptions } from "../../src/tenantry.ts";
+
+/** The schema of the tests: a table of notes. */
+export const NOTES: MigrationFile = {
+  name: "0001_notes.sql",
+  sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+};
+
+/** An empty folder. */
+export async function tempFolder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "tenantry-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** What is made for a test besides the options of a Tenantry. */
+export interface TestTenantryOptions extends Partial<TenantryOptions> {
+  /** Tenants to create. */
+  readonly tenants?: readonly string[];
+}
+
+/** A Tenantry with the table of notes. When the test ends, no lease may be left. */
+export async function tempTenantry({
+  tenants = [],
+  ...options
+}: TestTenantryOptions = {}): Promise<Tenantry> {
+  const tenantry = await createTenantry({
+    data: options.data ?? (await tempFolder()),
+    migrations: await migrationSet([NOTES]),
+    ...options,
+  });
+  let closed = false;
+  onTestFinished(async () => {
+    if (!closed) expect(tenantry.tenants.stats().leased).toBe(0);
+    await tenantry.close(0);
+  });
+  for (const tenant of tenants) await tenantry.lifecycle.create(parseTenantId(tenant));
+  return {
+    ...tenantry,
+    close: (graceMs) => {
+      closed = true;
+      return tenantry.close(graceMs);
+    },
+  };
+}
+
+/** Adds a note to a tenant. */
+export async function addNote(tenantry: Tenantry, tenant: string, body: string): Promise<void> {
+  await tenantry.database(tenant).prepare("INSERT INTO notes (body) VALUES (?)").bind(body).run();
+}
+
+/** The notes of a tenant, in the order in which they were made. */
+export async function notesOf(tenantry: Tenantry, tenant: string): Promise<string[]> {
+  const { results } = await tenantry
+    .database(tenant)
+    .prepare("SELECT body FROM notes ORDER BY id")
+    .all<{ body: string }>();
+  return results.map(({ body }) => body);
+}
