@@ -47,7 +47,7 @@ export function serveCommand(program: Command, cli: Cli): void {
     .addOption(
       setting(
         "--durability <mode>",
-        "what survives a power cut: full is every write, normal all but the last (default: normal)",
+        "what survives a power cut: every write with full, all but the last with normal",
       ).choices(["normal", "full"]),
     )
     .addOption(setting("--base-domain <domains...>", "acme.DOMAIN is tenant acme"))
@@ -56,19 +56,19 @@ export function serveCommand(program: Command, cli: Cli): void {
     )
     .addOption(setting("--cors-origin <origins...>", "web pages of these origins may call"))
     .addOption(
-      setting("--max-open <n>", `databases open at once (default: ${DEFAULT_MAX_OPEN})`).argParser(
+      setting("--max-open <n>", `databases open at once; ${DEFAULT_MAX_OPEN} if not given`).argParser(
         wholeNumber(1),
       ),
     )
     .addOption(
-      setting("--idle-ms <n>", "close a database that long unused (default: 60000)").argParser(
+      setting("--idle-ms <n>", "close a database that long unused; 60000 if not given").argParser(
         wholeNumber(0),
       ),
     )
     .addOption(
       setting(
         "--max-database-bytes <n>",
-        "bytes that one database may grow to (default: no limit)",
+        "bytes that one database may grow to; no limit if not given",
       ).argParser(wholeNumber(0)),
     )
     .addOption(setting("--max-body-bytes <n>", "bytes of a request").argParser(wholeNumber(1)))
@@ -139,8 +139,8 @@ async function suggest({ screen }: Cli, { catalog }: Tenantry, url: string): Pro
   if (!(await catalog.get(parseTenantId("acme")))) return;
   const paths = [
     ["/t/acme/rest/customers?limit=5", "rows of a tenant"],
-    ["/t/acme/rest/invoice_totals?status=eq.open&order=due_on", "filtered and ordered"],
-    ["/t/globex/schema", "tables of another one"],
+    ["/t/acme/rest/invoices?status=eq.open", "only some of them"],
+    ["/t/globex/schema", "another one's tables"],
     ["/admin/tenants", "all tenants"],
     ["/openapi.json", "everything else"],
   ] as const;

@@ -27,6 +27,9 @@ const GAP = "  ";
 /** To what a column of a table is cut at most. */
 const LEAST_WIDTH = 10;
 
+/** Rows that are laid out together. */
+const ROWS_AT_ONCE = 200;
+
 const NO_BORDERS = {
   top: "",
   "top-mid": "",
@@ -63,19 +66,29 @@ export function tableLines(
   { width, styleCell = (text) => text, styleHeader = (text) => text }: TableOptions,
 ): string[] {
   const widths = narrowed(columns, naturalWidths(columns, rows), width);
-  const table = new Table({
-    head: columns.map(({ header }, i) => styleHeader(fitted(header, widths[i] ?? 0))),
-    colAligns: columns.map(({ align = "left" }) => align),
-    chars: NO_BORDERS,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-  });
-  for (const [at, row] of rows.entries()) {
-    table.push(row.map((text, i) => styleCell(fitted(oneLine(text), widths[i] ?? 0), at, i)));
+  const lines = (head: string[], from: number, to: number): string[] => {
+    const table = new Table({
+      head,
+      colWidths: widths,
+      colAligns: columns.map(({ align = "left" }) => align),
+      chars: NO_BORDERS,
+      style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+    });
+    for (const [i, row] of rows.slice(from, to).entries()) {
+      table.push(row.map((text, at) => styleCell(fitted(oneLine(text), widths[at] ?? 0), from + i, at)));
+    }
+    return table
+      .toString()
+      .split("\n")
+      .map((line) => line.trimEnd());
+  };
+  const header = columns.map(({ header }, i) => styleHeader(fitted(header, widths[i] ?? 0)));
+  const all = lines(header, 0, ROWS_AT_ONCE);
+  // The layout takes time by the square of the rows.
+  for (let from = ROWS_AT_ONCE; from < rows.length; from += ROWS_AT_ONCE) {
+    for (const line of lines([], from, from + ROWS_AT_ONCE)) all.push(line);
   }
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd());
+  return all;
 }
 
 /** Pairs of a name and a value as lines, the values aligned. */

@@ -30,6 +30,8 @@ export interface DoctorOptions {
   readonly sample?: number | undefined;
   /** Remove what is harmless: old scratch files and templates. @default false */
   readonly fix?: boolean | undefined;
+  /** Milliseconds after which a scratch file is nobody's. @default 3600000 */
+  readonly scratchAgeMs?: number | undefined;
   /** Called after each database that was checked. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -37,7 +39,7 @@ export interface DoctorOptions {
 /** Checks an open data folder: catalog, files, states, schemas, and a sample of the databases. */
 export async function examineData(
   { catalog, driver, fleet, tenants }: DoctorParts,
-  { sample = DEFAULT_DOCTOR_SAMPLE, fix, onProgress }: DoctorOptions = {},
+  { sample = DEFAULT_DOCTOR_SAMPLE, fix, scratchAgeMs, onProgress }: DoctorOptions = {},
 ): Promise<Finding[]> {
   const findings: Finding[] = [await examineCatalog(driver)];
   // A suspended tenant's file may be about to be copied or replaced: it is left alone.
@@ -48,6 +50,7 @@ export async function examineData(
       catalog,
       schemaHash: tenants.migrations.hash,
       fix,
+      scratchAgeMs,
       onTenant: (record) => {
         if (record.state === "active" || record.state === "quarantined") chosen.add(record);
       },
