@@ -7,6 +7,9 @@ import { type Tenants, unknownTenant } from "./tenants.ts";
 
 export const DEFAULT_MIGRATE_CONCURRENCY = 4;
 
+/** States in which a tenant that is behind is migrated without being asked for. */
+const UNHARMED_STATES: readonly LiveTenantState[] = ["active", "suspended", "migrating"];
+
 /** What a tenant says that has been suspended or deleted since the catalog named it: it is no failure. */
 const STOPPED_MEANWHILE: ReadonlySet<ErrorCode> = new Set([
   "TENANT_NOT_FOUND",
@@ -58,19 +61,26 @@ export class FleetMigration {
   }
 
   /** How many tenants {@link run} would visit: one question to the catalog. */
-  countBehind({ retry = false }: { readonly retry?: boolean } = {}): Promise<number> {
+  async countBehind({ retry = false }: { readonly retry?: boolean } = {}): Promise<number> {
     const { catalog, migrations } = this.#tenants;
-    return catalog.countBehind(migrations.hash, statesOf(retry));
+    return retry
+      ? (await catalog.count()).quarantined
+      : catalog.countBehind(migrations.hash, UNHARMED_STATES);
   }
 
-  /** The tenants that {@link run} would visit. */
+  /**
+   * The tenants that {@link run} would visit. To be tried again are all quarantined ones, also where the
+   * migration that failed is gone, and nothing is left to be applied.
+   */
   behind({ retry = false }: { readonly retry?: boolean } = {}): AsyncGenerator<
     TenantRecord,
     void,
     undefined
   > {
     const { catalog, migrations } = this.#tenants;
-    return catalog.behind(migrations.hash, statesOf(retry));
+    return retry
+      ? catalog.iterate({ state: "quarantined" })
+      : catalog.behind(migrations.hash, UNHARMED_STATES);
   }
 
   /** Migrates every tenant that is behind, past failures, which are quarantined and named in the result. */
@@ -140,6 +150,3 @@ export class FleetMigration {
 }
 
 /** A suspended tenant's file is the operator's, to copy or replace: its next use after resuming migrates it. */
-function statesOf(retry: boolean): readonly LiveTenantState[] {
-  return retry ? ["quarantined"] : ["active", "migrating"];
-}
