@@ -1,0 +1,140 @@
+// Owns that what the documentation says to type works: every sh, ts and js block of every page is run, in
+// order, beside a server that was started as the README says.
+//
+// A line that ends with `# 404 TENANT_NOT_FOUND` is refused so. A json or text block behind another one is
+// what that prints; `…` in it stands for anything. A ts block that begins with an import is the beginning of
+// a program, and the ones behind it are its continuation.
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type Block, blocksOf, pages, ROOT, SHOWN } from "./docs-blocks.ts";
+import { checkout, entries } from "./docs-checkout.ts";
+
+const SHELL = new Set(["sh"]);
+const CODE = new Set(["ts", "js"]);
+
+const { exports, scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  exports: Record<string, unknown>;
+  scripts: Record<string, string>;
+};
+const imports = entries(exports);
+const all = pages().flatMap(blocksOf);
+const runnable = all.filter(
+  ({ language, notRun }) => notRun === undefined && (SHELL.has(language) || CODE.has(language)),
+);
+
+/** A module: blocks that belong together. */
+interface Program {
+  readonly name: string;
+  readonly source: string;
+  /** What it prints, where the page says so. */
+  readonly output: string | undefined;
+}
+
+/** The programs of some blocks. */
+function programsOf(blocks: readonly Block[]): Program[] {
+  const programs: Block[][] = [];
+  for (const block of blocks) {
+    if (!CODE.has(block.language)) continue;
+    const current = programs.at(-1);
+    if (current === undefined || block.text.startsWith("import ")) programs.push([block]);
+    else current.push(block);
+  }
+  return programs.map((parts) => {
+    const { page, line, language } = parts[0] as Block;
+    const name = `${page.replaceAll(/\W/g, "-")}-${line}.${language === "ts" ? "mts" : "mjs"}`;
+    const output = parts.flatMap((part) => part.output ?? []).join("");
+    return { name, source: parts.map(({ text }) => text).join("\n"), output: output || undefined };
+  });
+}
+
+/** A shell function that runs a command which is to be refused: by HTTP with that status, or else by the CLI. */
+const REFUSED = `refused() {
+  local status=$1 code=$2 out; shift 2
+  if out=$("$@" 2>&1); then echo "was not refused: $out" >&2; return 1; fi
+  printf '%s\\n' "$out"
+  case $out in *"$code"*"error: $status"*) ;; *) echo "expected $status $code" >&2; return 1 ;; esac
+}`;
+
+/** A block as a script: each command that says how it is refused is run so. */
+function asScript(text: string): string {
+  return text.replaceAll(
+    /^(?! |#)((?:.*\\\n)*.*\S) +# ([45]\d\d) ([A-Z_]+)$/gm,
+    (_, command: string, status: string, code: string) => `refused ${status} ${code} ${command}`,
+  );
+}
+
+/** What `output` says, as a pattern; white space does not count. */
+function patternOf(output: string): RegExp {
+  const parts = output.replaceAll(/\s+/g, "").split("…");
+  return new RegExp(`^${parts.map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join(".*")}$`);
+}
+
+function expectOutput(printed: string, output: string | undefined, where: string): void {
+  if (output === undefined) return;
+  if (!patternOf(output).test(printed.replaceAll(/\s+/g, ""))) expect(printed, where).toBe(output);
+}
+
+describe.each(pages().filter((page) => runnable.some((block) => block.page === page)))("%s", (page) => {
+  test("every command and program works, and prints what the page says", async () => {
+    await using folder = await checkout(imports);
+    const blocks = runnable.filter((block) => block.page === page);
+
+    const commands = blocks.filter(({ language }) => SHELL.has(language));
+    const mark = "\u001e";
+    // One shell for the page, as a reader has: what a block sets is there in the next one.
+    const script = commands.map(({ text }) => `printf '\\036'\n${asScript(text)}`).join("\n");
+    const { code, stdout, stderr } = await folder.shell(`${REFUSED}\n${script}`);
+    const printed = stdout.split(mark).slice(1);
+    const last = commands[printed.length - 1];
+    expect(code, `${page}:${last?.line}: ${stderr}\n${printed.at(-1)?.slice(0, 2000)}`).toBe(0);
+    for (const [i, block] of commands.entries()) {
+      const where = `${page}:${block.line}`;
+      if (!block.text.startsWith("npm ci")) expect(printed[i]?.trim(), where).not.toBe("");
+      expectOutput(printed[i] as string, block.output, where);
+    }
+
+    for (const { name, source, output } of programsOf(blocks)) {
+      const { code, stdout, stderr } = await folder.node(name, source);
+      expect(`${code} ${stderr}`, name).toBe("0 ");
+      expectOutput(stdout, output, name);
+    }
+  });
+});
+
+test("every TypeScript block is sound by its types", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "tenantry-docs-types-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  await symlink(join(ROOT, "node_modules"), join(dir, "node_modules"));
+  const programs = programsOf(
+    all.filter(({ language, notRun }) => language === "ts" && notRun === undefined),
+  );
+  expect(programs.length).toBeGreaterThan(0);
+  for (const { name, source } of programs) await writeFile(join(dir, name), source);
+  const paths = Object.fromEntries([...imports].map(([name, file]) => [name, [file]]));
+  const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions: { paths }, include: ["*.mts"] };
+  await writeFile(join(dir, "tsconfig.json"), JSON.stringify(config));
+  const tsc = join(ROOT, "node_modules/.bin/tsc");
+  const problems = await new Promise<string>((resolve) => {
+    execFile(tsc, ["-p", dir], (_, stdout, stderr) => resolve(stdout + stderr));
+  });
+  expect(problems).toBe("");
+});
+
+test("the README's first block is the two commands that a newcomer types", () => {
+  const [first] = blocksOf("README.md");
+  const typed = (first as Block).text.replaceAll(/ +#.*$/gm, "");
+  expect(typed).toBe("npm ci && npm start\nnpm ci && npm test\n");
+  expect(scripts).toHaveProperty("start");
+  expect(scripts).toHaveProperty("test");
+});
+
+test("every block is of a language that is run or shown, and these are not run", () => {
+  const known = new Set([...SHELL, ...CODE, ...SHOWN, ""]);
+  expect(all.filter(({ language }) => !known.has(language))).toEqual([]);
+  const notRun = all.filter((block) => block.notRun !== undefined);
+  expect(notRun.map(({ page, notRun }) => `${page}: ${notRun}`)).toEqual([]);
+});
