@@ -3,15 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
-import { type MigrationFile, migrationSet } from "../../src/migrations/migration-set.ts";
+import { migrationSet } from "../../src/migrations/migration-set.ts";
 import { parseTenantId } from "../../src/tenant-id.ts";
 import { createTenantry, type Tenantry, type TenantryOptions } from "../../src/tenantry.ts";
-
-/** The schema of the tests: a table of notes. */
-export const NOTES: MigrationFile = {
-  name: "0001_notes.sql",
-  sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
-};
+import { NOTES } from "./notes-schema.ts";
 
 /** An empty folder. */
 export async function tempFolder(): Promise<string> {
