@@ -233,11 +233,6 @@ function portable(value: unknown): unknown {
 
 function execError(error: unknown): unknown {
   if (!(error instanceof TenantryError) || !error.message.startsWith("D1_ERROR: ")) return error;
-  const { code, hint, sqliteCode, cause } = error;
-  return d1Error(
-    code,
-    error.message.slice("D1_ERROR: ".length),
-    { cause, ...(hint !== undefined && { hint }), ...(sqliteCode !== undefined && { sqliteCode }) },
-    "D1_EXEC_ERROR",
-  );
+  const message = error.message.slice("D1_ERROR: ".length);
+  return d1Error(error.code, message, { ...error, cause: error.cause }, "D1_EXEC_ERROR");
 }
