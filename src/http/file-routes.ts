@@ -5,12 +5,14 @@ import { open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Hono } from "hono";
-import type { DatabaseFiles } from "../drivers/driver.ts";
+import type { DatabaseFiles, ScratchFile } from "../drivers/driver.ts";
+import { rethrowAsOurs } from "../drivers/local/database-file.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { actorOf, tenantOf } from "./admin-routes.ts";
 import type { AdminEnv } from "./env.ts";
-import { tooLarge } from "./read-body.ts";
+import { printError } from "./error-response.ts";
+import { chunksOf, tooLarge } from "./read-body.ts";
 
 /** Bytes of an uploaded database, unless the operator says otherwise. */
 export const DEFAULT_MAX_IMPORT_BYTES = 1024 * 1024 * 1024;
@@ -48,14 +50,21 @@ export function fileRoutes({ files, lifecycle, maxImportBytes }: FileRoutesOptio
       try {
         await lifecycle.exportFile(id, file.path);
         const { size } = await stat(file.path);
-        const stream = createReadStream(file.path);
-        // The copy goes when it has been sent, and also when nobody wanted the rest of it.
-        stream.once("close", () => void file[Symbol.asyncDispose]());
-        return c.body(Readable.toWeb(stream) as ReadableStream, 200, {
+        const headers = {
           "content-type": SQLITE_MEDIA_TYPE,
           "content-length": String(size),
           "content-disposition": `attachment; filename="${id}.db"`,
+        };
+        if (c.req.method === "HEAD") {
+          await file[Symbol.asyncDispose]();
+          return c.body(null, 200, headers);
+        }
+        const stream = createReadStream(file.path);
+        // The copy goes when it has been sent, and also when nobody wanted the rest of it.
+        stream.once("close", () => {
+          void remove(file, (error) => printError(error, c.req));
         });
+        return c.body(Readable.toWeb(stream) as ReadableStream, 200, headers);
       } catch (error) {
         await file[Symbol.asyncDispose]();
         throw error;
@@ -63,18 +72,18 @@ export function fileRoutes({ files, lifecycle, maxImportBytes }: FileRoutesOptio
     });
 }
 
-async function receive(request: Request, path: string, maxBytes: number): Promise<void> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) throw notSqlite("There is no body.");
-  let bytes = 0;
-  const limited = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      bytes += chunk.byteLength;
-      if (bytes > maxBytes) throw tooLarge(maxBytes);
-      yield chunk;
-    }
-  };
-  await pipeline(Readable.fromWeb(request.body as never), limited, createWriteStream(path, { flags: "wx" }));
+async function remove(file: ScratchFile, onError: (error: unknown) => void): Promise<void> {
+  try {
+    await file[Symbol.asyncDispose]();
+  } catch (error) {
+    onError(error);
+  }
+}
+
+async function receive({ body, headers }: Request, path: string, maxBytes: number): Promise<void> {
+  if (Number(headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (body === null) throw notSqlite("There is no body.");
+  await pipeline(chunksOf(body, maxBytes), createWriteStream(path, { flags: "wx" })).catch(rethrowAsOurs);
 }
 
 async function assertSqlite(path: string): Promise<void> {

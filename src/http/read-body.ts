@@ -3,6 +3,9 @@
 import type { HonoRequest } from "hono";
 import { TenantryError } from "../tenantry-error.ts";
 
+/** Bytes of a refused body that are read all the same. */
+const MAX_DROPPED_BYTES = 64 * 1024 * 1024;
+
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /**
@@ -45,23 +48,55 @@ export function tooLarge(maxBytes: number): TenantryError {
 }
 
 /** The error for a body whose end never came; nobody is left to read it. */
-export function incomplete(cause: unknown): TenantryError {
+function incomplete(cause: unknown): TenantryError {
   return new TenantryError("INVALID_ARGUMENT", "The body ended before all of it had come.", {
     hint: "Send the request again.",
     cause,
   });
 }
 
+/**
+ * The chunks of a body of `maxBytes` at most. Where no more of them are wanted, the rest is read and dropped, up
+ * to a bound: many clients look for an answer only once they have sent everything.
+ * @throws {TenantryError} `BODY_TOO_LARGE`, and `INVALID_ARGUMENT` where the client went away
+ */
+export async function* chunksOf(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = body.getReader();
+  let bytes = 0;
+  let ended = false;
+  const next = async (): Promise<Uint8Array | undefined> => {
+    try {
+      const { done, value } = await reader.read();
+      ended = done;
+      return value;
+    } catch (error) {
+      ended = true;
+      throw incomplete(error);
+    }
+  };
+  try {
+    for (let chunk = await next(); chunk; chunk = await next()) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  } finally {
+    for (let dropped = 0; !ended && dropped < MAX_DROPPED_BYTES;) {
+      // Whoever goes away now needs no answer.
+      dropped += (await next().catch(() => undefined))?.byteLength ?? 0;
+    }
+    reader.releaseLock();
+  }
+}
+
 async function readStream(stream: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<string> {
   if (stream === null) return "";
   const decoder = new TextDecoder();
   let text = "";
-  let bytes = 0;
-  for await (const chunk of stream) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    text += decoder.decode(chunk, { stream: true });
-  }
+  for await (const chunk of chunksOf(stream, maxBytes)) text += decoder.decode(chunk, { stream: true });
   return text + decoder.decode();
 }
 
