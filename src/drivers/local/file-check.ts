@@ -14,11 +14,11 @@ const WAL_HEADER_BYTES = 32;
  */
 export function assertNotHollow(path: string): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
-  if (size === 0) throw hollow(`The database file ${path} is empty.`);
+  if (size === 0) throw hollow("The database file is empty.");
   const header = headerOfLog(`${path}-wal`);
   // A log begins with zeros where a power cut came before its first sync: nothing in it was promised.
   if (header === undefined || header === 0 || (header & ~1) >>> 0 === WAL_MAGIC) return;
-  throw hollow(`The write-ahead log ${path}-wal is none: the commits in it would be lost.`);
+  throw hollow("What lies beside the database as its write-ahead log is none: commits would be lost.");
 }
 
 function headerOfLog(path: string): number | undefined {

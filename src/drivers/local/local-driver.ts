@@ -210,7 +210,7 @@ export function localDriver({
         assertNotHollow(path);
         return await openFile(path);
       } catch (error) {
-        if (!(await exists(path))) throw missing(path, error);
+        if (!(await exists(path))) throw missing(name, error);
         return rethrowAsOurs(error);
       }
     },
@@ -286,9 +286,10 @@ async function assertAlone(path: string): Promise<void> {
   );
 }
 
-function missing(path: string, cause: unknown): TenantryError {
-  return new TenantryError("DATABASE_MISSING", `There is no database file at ${path}.`, {
-    hint: "Put the file back, or delete the tenant.",
+/** Does not say where: callers of the HTTP interface read it. */
+function missing(name: string, cause: unknown): TenantryError {
+  return new TenantryError("DATABASE_MISSING", `The database file of "${name}" is missing.`, {
+    hint: `Put the file back ("tenantry path ${name}" says where), or delete the tenant.`,
     cause,
   });
 }
