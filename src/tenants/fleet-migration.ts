@@ -2,7 +2,7 @@
 // Does not know what a migration does to one database.
 import type { LiveTenantState, TenantRecord } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
-import { isTenantryError, type ErrorCode, TenantryError } from "../tenantry-error.ts";
+import { isTenantryError, type ErrorCode } from "../tenantry-error.ts";
 import { type Tenants, unknownTenant } from "./tenants.ts";
 
 export const DEFAULT_MIGRATE_CONCURRENCY = 4;
@@ -125,27 +125,30 @@ export class FleetMigration {
     const { catalog } = this.#tenants;
     const record = await catalog.get(id);
     if (!record) throw unknownTenant(id);
-    const failure = await this.#migrate(record);
-    if (failure) throw new TenantryError(failure.code, failure.message, { tenant: id });
+    await this.#bringUp(record);
     await catalog.flush();
     return (await catalog.get(id)) ?? record;
   }
 
   async #migrate(record: TenantRecord): Promise<MigrateFailure | undefined> {
     try {
-      await this.#tenants.visit(record, (handle) => this.#tenants.bringUp(record, handle));
-      if (record.state === "quarantined") {
-        await this.#tenants.catalog.setState(
-          record.id,
-          { from: ["quarantined"], to: "active", incarnation: record.incarnation },
-          "migrations",
-        );
-      }
+      await this.#bringUp(record);
       return undefined;
     } catch (error) {
       if (!isTenantryError(error)) throw error;
       return { tenant: record.id, code: error.code, message: error.message };
     }
+  }
+
+  async #bringUp(record: TenantRecord): Promise<void> {
+    const { catalog } = this.#tenants;
+    await this.#tenants.visit(record, (handle) => this.#tenants.bringUp(record, handle));
+    if (record.state !== "quarantined") return;
+    await catalog.setState(
+      record.id,
+      { from: ["quarantined"], to: "active", incarnation: record.incarnation },
+      "migrations",
+    );
   }
 }
 
