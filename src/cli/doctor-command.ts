@@ -2,6 +2,7 @@
 // The checks are in src/observe.
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { exists } from "../drivers/local/database-file.ts";
 import { DEFAULT_DOCTOR_SAMPLE, examineData } from "../observe/doctor.ts";
 import { examineMachine } from "../observe/doctor-machine.ts";
 import { type Finding, type Severity, worstOf } from "../observe/finding.ts";
@@ -64,6 +65,8 @@ async function examineOpen(
   { sample, fix }: { readonly sample: number; readonly fix: true | undefined },
 ): Promise<Finding[]> {
   const { screen } = cli;
+  // The machine's checks have said so.
+  if (!(await exists(dir))) return [];
   if (!(await isDataFolder(dir).catch(() => true))) {
     const hint = "Name the data folder with --data DIR; creating a tenant makes a new one.";
     return [{ check: "catalog", severity: "error", message: "There is no catalog.db.", hint, path: dir }];
