@@ -7,8 +7,11 @@ import { type Tenants, unknownTenant } from "./tenants.ts";
 
 export const DEFAULT_MIGRATE_CONCURRENCY = 4;
 
-/** States in which a tenant that is behind is migrated without being asked for. */
-const UNHARMED_STATES: readonly LiveTenantState[] = ["active", "suspended", "migrating"];
+/**
+ * States in which a tenant that is behind is migrated without being asked for. A suspended tenant's file is
+ * the operator's, to copy or replace: its first use after it is resumed migrates it.
+ */
+const SWEPT_STATES: readonly LiveTenantState[] = ["active", "migrating"];
 
 /** What a tenant says that has been suspended or deleted since the catalog named it: it is no failure. */
 const STOPPED_MEANWHILE: ReadonlySet<ErrorCode> = new Set([
@@ -65,7 +68,7 @@ export class FleetMigration {
     const { catalog, migrations } = this.#tenants;
     return retry
       ? (await catalog.count()).quarantined
-      : catalog.countBehind(migrations.hash, UNHARMED_STATES);
+      : catalog.countBehind(migrations.hash, SWEPT_STATES);
   }
 
   /**
@@ -80,7 +83,7 @@ export class FleetMigration {
     const { catalog, migrations } = this.#tenants;
     return retry
       ? catalog.iterate({ state: "quarantined" })
-      : catalog.behind(migrations.hash, UNHARMED_STATES);
+      : catalog.behind(migrations.hash, SWEPT_STATES);
   }
 
   /** Migrates every tenant that is behind, past failures, which are quarantined and named in the result. */
@@ -151,5 +154,3 @@ export class FleetMigration {
     );
   }
 }
-
-/** A suspended tenant's file is the operator's, to copy or replace: its next use after resuming migrates it. */
