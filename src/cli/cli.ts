@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { createTenantry, type Tenantry, type TenantryOptions } from "../tenantry.ts";
 import { EXIT_DONE, EXIT_FAILED, WrongUse } from "./report-error.ts";
 import type { Screen } from "./screen.ts";
@@ -65,12 +66,21 @@ export class Cli {
     const { data, migrations: folder } = this.settings;
     if (!create && !(await isDataFolder(data))) {
       throw new WrongUse(
-        `There is no data folder at ${data}.`,
+        `There is no data folder at "${data}".`,
         "Name it with --data DIR or TENANTRY_DATA; creating a tenant makes a new one.",
       );
     }
     const from = migrations === true ? folder : migrations || undefined;
-    return createTenantry({ data, migrations: from, ...options });
+    try {
+      return await createTenantry({ data, migrations: from, ...options });
+    } catch (error) {
+      if (!isTenantryError(error) || !error.code.startsWith("DATABASE_")) throw error;
+      // Nothing but the catalog has been opened, and its errors do not say so.
+      throw new TenantryError(error.code, `The catalog, ${join(data, "catalog.db")}: ${error.message}`, {
+        cause: error,
+        ...(error.hint !== undefined && { hint: error.hint }),
+      });
+    }
   }
 
   /** Runs `fn` with the data folder open, and closes it whatever happens. */

@@ -81,16 +81,9 @@ async function examineOpen(
     );
   } catch (error) {
     if (!isTenantryError(error)) throw error;
-    const { message, hint } = error;
-    const check = error.code === "MIGRATIONS_INVALID" ? "migrations" : "catalog";
-    return [
-      {
-        check,
-        severity: "error",
-        message: `The data folder cannot be opened: ${message}`,
-        ...(hint && { hint }),
-      },
-    ];
+    const { code, message, hint } = error;
+    const check = code === "MIGRATIONS_INVALID" ? "migrations" : "catalog";
+    return [{ check, severity: "error", message, ...(hint && { hint }) }];
   }
 }
 

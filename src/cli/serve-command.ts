@@ -50,11 +50,13 @@ export function serveCommand(program: Command, cli: Cli): void {
         "what survives a power cut: every write with full, all but the last with normal",
       ).choices(["normal", "full"]),
     )
-    .addOption(setting("--base-domain <domains...>", "acme.DOMAIN is tenant acme"))
+    .addOption(setting("--base-domain <domains...>", "acme.DOMAIN is tenant acme").argParser(commaList))
     .addOption(
       setting("--public-key <file>", "public keys that signed tokens are checked with: see token keygen"),
     )
-    .addOption(setting("--cors-origin <origins...>", "web pages of these origins may call"))
+    .addOption(
+      setting("--cors-origin <origins...>", "web pages of these origins may call").argParser(commaList),
+    )
     .addOption(
       setting("--max-open <n>", `databases open at once; ${DEFAULT_MAX_OPEN} if not given`).argParser(
         wholeNumber(1),
@@ -132,6 +134,11 @@ async function announce({ screen, settings }: Cli, { catalog }: Tenantry, url: s
   await screen.print(
     `Tenantry serves ${counted(tenants, "tenant")} of ${settings.data} at ${screen.style("bold", url)}`,
   );
+}
+
+/** Several values, also in one variable of the environment: by commas. */
+function commaList(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, ...value.split(",").filter(Boolean)];
 }
 
 /** What to open, for somebody who looks at it for the first time. */
