@@ -51,12 +51,14 @@ function programsOf(blocks: readonly Block[]): Program[] {
   });
 }
 
-/** A shell function that runs a command which is to be refused: by HTTP with that status, or else by the CLI. */
+/** A shell function that runs a request which is to be refused with that status and code. */
 const REFUSED = `refused() {
   local status=$1 code=$2 out; shift 2
   if out=$("$@" 2>&1); then echo "was not refused: $out" >&2; return 1; fi
   printf '%s\\n' "$out"
-  case $out in *"$code"*"error: $status"*) ;; *) echo "expected $status $code" >&2; return 1 ;; esac
+  if [[ $out != *"error: $status"* || $out != *"\\"code\\":\\"$code\\""* ]]; then
+    echo "is not refused with $status $code: $out" >&2; return 1
+  fi
 }`;
 
 /** A block as a script: each command that says how it is refused is run so. */
