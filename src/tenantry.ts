@@ -1,13 +1,12 @@
 // Owns the composition: it builds the rooms, hands each what it needs, and closes them in order.
 // Nothing else constructs more than its own parts.
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
 import * as v from "valibot";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import { checkOptions } from "./check-options.ts";
 import type { TenantDatabase } from "./database/tenant-database.ts";
-import { exists, rethrowAsOurs } from "./drivers/local/database-file.ts";
+import { exists, makeFolder } from "./drivers/local/database-file.ts";
 import { type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
 import type { LocalHandle } from "./drivers/local/local-handle.ts";
 import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
@@ -237,7 +236,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 
 /** The catalog is written durably whatever the tenants are: who exists must survive a power cut. */
 async function openCatalogFile(dir: string): Promise<LocalHandle> {
-  await mkdir(dir, { recursive: true }).catch(rethrowAsOurs);
+  await makeFolder(dir);
   const path = join(dir, "catalog.db");
   return localDriver({ dir, durability: "full", cacheBytes: CATALOG_CACHE_BYTES }).openFile(path, {
     create: !(await exists(path)),

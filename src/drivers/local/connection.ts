@@ -45,6 +45,12 @@ interface Prepared {
   bigint: boolean;
 }
 
+/** What an answer has taken of its limits so far. */
+export interface AnswerSize {
+  rows: number;
+  bytes: number;
+}
+
 const NO_OPTIONS: RunOptions = {};
 const NO_ROWS = { columns: [], rows: [] };
 
@@ -155,20 +161,29 @@ export class Connection {
     }
   }
 
-  /** Runs a statement to its end. @throws what better-sqlite3 throws */
-  run(prepared: Prepared, params: readonly unknown[], options: RunOptions = NO_OPTIONS): ResultSet {
+  /**
+   * Runs a statement to its end.
+   * @param size what earlier statements of the same answer took of its limits; this one's is added
+   * @throws what better-sqlite3 throws
+   */
+  run(
+    prepared: Prepared,
+    params: readonly unknown[],
+    options: RunOptions = NO_OPTIONS,
+    size: AnswerSize = { rows: 0, bytes: 0 },
+  ): ResultSet {
     const bound = bindable(params);
     const values = prepared.names === undefined ? bound : byName(prepared.names, bound);
     if (options.readOnly && !prepared.readOnly) throw readOnly();
     if (prepared.readOnly) {
       const started = performance.now();
-      const { columns, rows } = this.#rows(prepared, values, options);
+      const { columns, rows } = this.#rows(prepared, values, options, size);
       return { columns, rows, meta: this.#meta(started, rows.length) };
     }
     const [changesBefore, rowIdBefore] = this.#written.get()!;
     const schemaBefore = prepared.schema ? this.#schemaVersion.get()![0] : 0;
     const started = performance.now();
-    const { columns, rows } = this.#rows(prepared, values, options);
+    const { columns, rows } = this.#rows(prepared, values, options, size);
     const [changesAfter, rowId] = this.#written.get()!;
     const changes = changesAfter - changesBefore;
     this.#lastRowId = rowId;
@@ -201,6 +216,7 @@ export class Connection {
     prepared: Prepared,
     values: readonly unknown[],
     options: RunOptions,
+    size: AnswerSize,
   ): { columns: readonly string[]; rows: ResultSet["rows"] } {
     const { statement } = prepared;
     if (!prepared.reader) {
@@ -211,7 +227,9 @@ export class Connection {
     if (arrays !== prepared.arrays) statement.raw((prepared.arrays = arrays));
     const bigint = options.integers === "bigint";
     if (bigint !== prepared.bigint) statement.safeIntegers((prepared.bigint = bigint));
-    const rows = readRows(statement, values, options, !prepared.readOnly);
+    const read = (): ResultSet["rows"] => readRows(statement, values, options, size, !prepared.readOnly);
+    // What is stopped at a limit has written all its rows before it gave the first.
+    const rows = !prepared.readOnly && isLimited(options) ? undoable(this.sqlite, read) : read();
     // Asked for after the run: before it, SQLite may still hold the columns of an older schema.
     return { columns: arrays ? statement.columns().map((column) => column.name) : [], rows };
   }
@@ -292,31 +310,31 @@ function pragmas({ durability, cacheBytes, maxPages }: ConnectionOptions): strin
 function readRows(
   statement: Database.Statement<unknown[]>,
   values: readonly unknown[],
-  { first, maxRows, maxBytes }: RunOptions,
+  options: RunOptions,
+  size: AnswerSize,
   writes: boolean,
 ): ResultSet["rows"] {
+  const { first, maxRows = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = options;
   if (first && !writes) {
     const row = statement.get(...values);
     return row === undefined ? [] : [row as Record<string, unknown>];
   }
-  if (maxRows === undefined && maxBytes === undefined) {
+  if (!isLimited(options)) {
     // A statement that writes runs to its end, also where only its first row is wanted.
     const all = statement.all(...values) as ResultSet["rows"];
     return first ? all.slice(0, 1) : all;
   }
   // Rows are read one by one, so that an endless result ends at the limit.
   const rows: ResultSet["rows"] = [];
-  let bytes = 0;
   for (const row of statement.iterate(...values) as IterableIterator<Record<string, unknown> | unknown[]>) {
-    if (maxRows !== undefined && rows.length === maxRows) {
+    if (++size.rows > maxRows) {
       throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
         hint: "Add a LIMIT and page through it.",
       });
     }
     rows.push(row);
-    if (maxBytes === undefined) continue;
-    bytes += approximateBytes(row);
-    if (bytes > maxBytes) {
+    size.bytes += approximateBytes(row);
+    if (size.bytes > maxBytes) {
       throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
         hint: "Name fewer columns, add a LIMIT, or export the tenant.",
       });
@@ -325,13 +343,35 @@ function readRows(
   return rows;
 }
 
-/** Bytes that a row takes in an answer, within a factor of two. */
+function isLimited({ maxRows, maxBytes }: RunOptions): boolean {
+  return maxRows !== undefined || maxBytes !== undefined;
+}
+
+/** Runs `fn`; where it throws, nothing of what it wrote stays, within a transaction or without. */
+function undoable<T>(sqlite: Database.Database, fn: () => T): T {
+  sqlite.exec("SAVEPOINT answer");
+  try {
+    const result = fn();
+    sqlite.exec("RELEASE answer");
+    return result;
+  } catch (error) {
+    // A full disk or an I/O error rolls back by itself.
+    if (sqlite.inTransaction) sqlite.exec("ROLLBACK TO answer; RELEASE answer");
+    throw error;
+  }
+}
+
+/** Bytes that a row takes in an answer as JSON, within a factor of three for most values. */
 function approximateBytes(row: Record<string, unknown> | unknown[]): number {
   let bytes = 2;
-  for (const value of Array.isArray(row) ? row : Object.values(row)) {
-    if (typeof value === "string") bytes += value.length;
-    else if (value instanceof Uint8Array) bytes += value.byteLength;
-    bytes += 8;
-  }
+  if (Array.isArray(row)) for (const value of row) bytes += valueBytes(value);
+  // The names count: a statement can make them as long as itself, and they are in every row.
+  else for (const name in row) bytes += name.length + valueBytes(row[name]);
   return bytes;
+}
+
+function valueBytes(value: unknown): number {
+  if (typeof value === "string") return value.length + 8;
+  // In JSON a blob is an array of numbers, of up to three digits and a comma each.
+  return value instanceof Uint8Array ? value.byteLength * 4 : 8;
 }

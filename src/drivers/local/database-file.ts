@@ -38,10 +38,10 @@ export async function putInPlace(from: string, to: string, dir: string): Promise
   const present = await presentFiles(to);
   if (present.length > 0) {
     const aside = join(dir, "orphans", `${new Date().toISOString().replaceAll(":", "-")}-${process.pid}`);
-    await mkdir(aside, { recursive: true });
+    await makeFolder(aside);
     for (const path of present) await rename(path, join(aside, path.slice(dirname(to).length + 1)));
   }
-  const made = await mkdir(dirname(to), { recursive: true });
+  const made = await makeFolder(dirname(to));
   await rename(from, to);
   await syncFile(dirname(to));
   if (made === undefined) return;
@@ -59,6 +59,19 @@ export async function assertNewFile(path: string): Promise<void> {
     throw new TenantryError("DATABASE_EXISTS", `There is a file at ${path} already.`, {
       hint: "Choose another name, or move that file away.",
     });
+  }
+}
+
+/** Makes a folder and those above it; gives the first that was not there. */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    return await mkdir(path, { recursive: true });
+  } catch (error) {
+    // Of a disk that cannot be written, Node says here that there is no such folder.
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      await mkdir(path).catch(rethrowAsOurs);
+    }
+    return rethrowAsOurs(error);
   }
 }
 

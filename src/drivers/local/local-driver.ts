@@ -1,8 +1,9 @@
 // Owns databases as files of one folder: opening, staging a new one, quieting and removing one.
 // Does not know which of them are tenants, nor which are open.
 import { randomUUID } from "node:crypto";
-import { mkdir, rename, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { constants } from "node:fs";
+import { access, rename, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type { DatabaseFiles, DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
@@ -11,6 +12,7 @@ import {
   copyDurably,
   databasePath,
   exists,
+  makeFolder,
   presentFiles,
   putInPlace,
   removeDatabase,
@@ -114,13 +116,15 @@ export function localDriver({
   const templates = new Map<string, Promise<string>>();
 
   const openFile: LocalDriver["openFile"] = async (path, { create = false } = {}) => {
-    if (create) new Database(path).close();
-    const shared = await retryWhileBusy(busyTimeoutMs, () => new Connection(path, handleOptions));
+    const shared = await retryWhileBusy(busyTimeoutMs, () => {
+      if (create) new Database(path, { timeout: 0 }).close();
+      return new Connection(path, handleOptions);
+    }).catch((error: unknown) => whyNotOpened(path, error));
     return new LocalHandle(path, shared, parts, handleOptions);
   };
 
   const scratchPath = async (): Promise<string> => {
-    await mkdir(join(dir, "scratch"), { recursive: true }).catch(rethrowAsOurs);
+    await makeFolder(join(dir, "scratch"));
     return join(dir, "scratch", `${randomUUID()}.db`);
   };
 
@@ -264,6 +268,12 @@ function openAlone(path: string): Database.Database {
     sqlite.close();
     throw error;
   }
+}
+
+/** SQLite cannot open a database with a log where it may not write, and does not say that this is why. */
+async function whyNotOpened(path: string, error: unknown): Promise<never> {
+  if (isTenantryError(error, "DATABASE_IO")) await access(dirname(path), constants.W_OK).catch(rethrowAsOurs);
+  throw error;
 }
 
 /** What is no database, or not there, is nobody's to lock, and can be removed. */

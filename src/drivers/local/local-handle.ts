@@ -87,15 +87,17 @@ export class LocalHandle implements Handle, SessionOwner {
     return this.#turns.run(() => {
       const reads = statements.every(({ sql }) => this.#shared.reads(sql));
       if (options?.readOnly && !reads) throw readOnly();
-      const call = (): ResultSet[] =>
-        atomically(this.#shared.sqlite, reads ? "BEGIN" : "BEGIN IMMEDIATE", () =>
+      const call = (): ResultSet[] => {
+        const size = { rows: 0, bytes: 0 };
+        return atomically(this.#shared.sqlite, reads ? "BEGIN" : "BEGIN IMMEDIATE", () =>
           // Each is prepared when its turn comes: it may need what an earlier one makes.
           statements.map(({ sql, params }) => {
             const prepared = this.#shared.prepare(sql);
             if (prepared.transaction) throw noTransaction();
-            return this.#shared.run(prepared, params, options);
+            return this.#shared.run(prepared, params, options, size);
           }),
         );
+      };
       return reads ? this.#attempt(call) : this.#write(call);
     });
   }
