@@ -8,6 +8,8 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
 const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+/** Compiled code, which halves the time that a command takes to start. */
+const COMPILED = fileURLToPath(new URL("../node_modules/.cache/tenantry-cli", import.meta.url));
 const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 
 /** What a command left behind. */
@@ -41,6 +43,7 @@ export async function cliFolder(env: Readonly<Record<string, string>> = {}): Pro
       cwd: dir,
       env: {
         PATH: process.env["PATH"],
+        NODE_COMPILE_CACHE: COMPILED,
         NODE_NO_WARNINGS: "1",
         TENANTRY_DATA: join(dir, "data"),
         TENANTRY_MIGRATIONS: MIGRATIONS,
