@@ -19,9 +19,13 @@ export interface RunOptions {
   readonly first?: boolean;
   /** Refuse, with `READ_ONLY`, a statement that could write. @default false */
   readonly readOnly?: boolean;
-  /** Fail with `TOO_MANY_ROWS` once more rows than this have come. @default no limit */
+  /** Fail with `TOO_MANY_ROWS` once more rows than this have come, of a batch in all. @default no limit */
   readonly maxRows?: number;
-  /** Fail with `RESPONSE_TOO_LARGE` once the rows' values are larger than this, in bytes. @default no limit */
+  /**
+   * Fail with `RESPONSE_TOO_LARGE` once the rows, of a batch in all, are larger than this, in bytes. What the
+   * statement wrote is undone then, as with `maxRows`.
+   * @default no limit
+   */
   readonly maxBytes?: number;
   /** 64-bit integers as numbers (rounded beyond 2^53, as D1 does) or as `bigint`. @default "number" */
   readonly integers?: "number" | "bigint";
