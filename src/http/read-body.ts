@@ -84,11 +84,17 @@ export async function* chunksOf(
       yield chunk;
     }
   } finally {
-    for (let dropped = 0; !ended && dropped < MAX_DROPPED_BYTES;) {
-      // Whoever goes away now needs no answer.
-      dropped += (await next().catch(() => undefined))?.byteLength ?? 0;
-    }
+    if (!ended) await drop(reader);
     reader.releaseLock();
+  }
+}
+
+async function drop(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  for (let dropped = 0; dropped < MAX_DROPPED_BYTES;) {
+    // Whoever goes away now needs no answer.
+    const chunk = await reader.read().catch(() => undefined);
+    if (chunk === undefined || chunk.done) return;
+    dropped += chunk.value.byteLength;
   }
 }
 
