@@ -1,8 +1,8 @@
 // Owns a newcomer's checkout in a folder of its own: `npm start` serves its sample tenants on a free port,
 // and what the documentation says to type is run there by a shell.
-// Everything but its data is the repository's own, by links.
+// Its sources are the repository's own, by links; its data and migrations are not.
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,9 +56,9 @@ export function entries(exports: Record<string, unknown>): Map<string, string> {
 /** Makes a checkout, and starts its server as a newcomer does. */
 export async function checkout(imports: ReadonlyMap<string, string>): Promise<Checkout> {
   const dir = mkdtempSync(join(tmpdir(), "tenantry-docs-"));
-  for (const name of ["package.json", "src", "migrations", "node_modules"]) {
-    symlinkSync(join(ROOT, name), join(dir, name));
-  }
+  for (const name of ["package.json", "src", "node_modules"]) symlinkSync(join(ROOT, name), join(dir, name));
+  // A page may show how a migration is added.
+  cpSync(join(ROOT, "migrations"), join(dir, "migrations"), { recursive: true });
   const bin = mkdtempSync(join(tmpdir(), "tenantry-bin-"));
   for (const [name, script] of Object.entries(COMMANDS)) {
     await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`);

@@ -1,9 +1,9 @@
 // Owns that what the documentation says to type works: every sh, ts and js block of every page is run, in
 // order, beside a server that was started as the README says.
 //
-// A line that ends with `# 404 TENANT_NOT_FOUND` is refused so. A json or text block behind another one is
-// what that prints; `…` in it stands for anything. A ts block that begins with an import is the beginning of
-// a program, and the ones behind it are its continuation.
+// A line that ends with `# 404 TENANT_NOT_FOUND` is refused so, and one with `# exit 1` fails so. A json or
+// text block behind another one is what that prints; `…` in it stands for anything. A ts block that begins
+// with an import is the beginning of a program, and the ones behind it are its continuation.
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
@@ -51,22 +51,32 @@ function programsOf(blocks: readonly Block[]): Program[] {
   });
 }
 
-/** A shell function that runs a request which is to be refused with that status and code. */
-const REFUSED = `refused() {
+/** Shell functions: a request is to be refused with that status and code, a command is to fail with that exit. */
+const FAILING = `refused() {
   local status=$1 code=$2 out; shift 2
   if out=$("$@" 2>&1); then echo "was not refused: $out" >&2; return 1; fi
   printf '%s\\n' "$out"
   if [[ $out != *"error: $status"* || $out != *"\\"code\\":\\"$code\\""* ]]; then
     echo "is not refused with $status $code: $out" >&2; return 1
   fi
+}
+exits() {
+  local expected=$1 code=0; shift
+  "$@" 2>&1 || code=$?
+  if [[ $code != $expected ]]; then echo "exits with $code" >&2; return 1; fi
 }`;
 
-/** A block as a script: each command that says how it is refused is run so. */
+/** A block as a script: each command that says how it fails is to fail so. */
 function asScript(text: string): string {
-  return text.replaceAll(
-    /^(?! |#)((?:.*\\\n)*.*\S) +# ([45]\d\d) ([A-Z_]+)$/gm,
-    (_, command: string, status: string, code: string) => `refused ${status} ${code} ${command}`,
-  );
+  return text
+    .replaceAll(
+      /^(?! |#)((?:.*\\\n)*.*\S) +# ([45]\d\d [A-Z_]+)$/gm,
+      (_, command, how) => `refused ${how} ${command}`,
+    )
+    .replaceAll(
+      /^(?! |#)((?:.*\\\n)*.*\S) +# exit (\d)$/gm,
+      (_, command, code) => `exits ${code} ${command}`,
+    );
 }
 
 /** What `output` says, as a pattern; white space does not count. */
@@ -89,7 +99,7 @@ describe.each(pages().filter((page) => runnable.some((block) => block.page === p
     const mark = "\u001e";
     // One shell for the page, as a reader has: what a block sets is there in the next one.
     const script = commands.map(({ text }) => `printf '\\036'\n${asScript(text)}`).join("\n");
-    const { code, stdout, stderr } = await folder.shell(`${REFUSED}\n${script}`);
+    const { code, stdout, stderr } = await folder.shell(`${FAILING}\n${script}`);
     const printed = stdout.split(mark).slice(1);
     const last = commands[printed.length - 1];
     expect(code, `${page}:${last?.line}: ${stderr}\n${printed.at(-1)?.slice(0, 2000)}`).toBe(0);
