@@ -63,7 +63,7 @@ export class Lifecycle {
     if (!driver.files) throw cannot(driver.name, "import files");
     await this.#refuseExisting(id);
     const handle = await driver.files.open(path).catch((error: unknown) => {
-      throw invalidFile(id, error);
+      throw refusedFile(id, error);
     });
     try {
       await assertSound(id, handle);
@@ -73,7 +73,7 @@ export class Lifecycle {
       }
       await migrateDatabase(handle, migrations);
     } catch (error) {
-      throw isTenantryError(error, "DATABASE_CORRUPT") ? invalidFile(id, error) : about(id, error);
+      throw refusedFile(id, error);
     } finally {
       await handle.close();
     }
@@ -199,7 +199,9 @@ async function assertHarmless(id: TenantId, handle: Handle): Promise<void> {
   }
 }
 
-function invalidFile(id: TenantId, cause: unknown): TenantryError {
+/** A full disk or a lock is not the file's fault. */
+function refusedFile(id: TenantId, cause: unknown): unknown {
+  if (!isTenantryError(cause, "DATABASE_CORRUPT")) return about(id, cause);
   return new TenantryError("IMPORT_INVALID", "The file is not a SQLite database, or is damaged.", {
     tenant: id,
     hint: "Send a whole SQLite 3 file, such as one written by VACUUM INTO or by an export.",

@@ -205,7 +205,10 @@ export function localDriver({
         const path = await scratchPath();
         return { path, [Symbol.asyncDispose]: () => removeDatabase(path) };
       },
-      open: (path) => openFile(path),
+      open: async (path) => {
+        assertNotHollow(path);
+        return openFile(path);
+      },
       pathOf: (name) => databasePath(dir, name),
     },
     async open(name) {
