@@ -29,8 +29,14 @@ export interface FileRoutesOptions {
 const MAGIC = "SQLite format 3\0";
 const SQLITE_MEDIA_TYPE = "application/vnd.sqlite3";
 
-/** `POST /tenants/:tenant/import` and `GET /tenants/:tenant/export`. */
+/** `POST /tenants/:tenant/import` and `GET /tenants/:tenant/export`. @throws {TenantryError} `INVALID_OPTION` */
 export function fileRoutes({ files, lifecycle, maxImportBytes }: FileRoutesOptions): Hono<AdminEnv> {
+  if (!Number.isSafeInteger(maxImportBytes) || maxImportBytes < 1) {
+    throw new TenantryError(
+      "INVALID_OPTION",
+      `maxImportBytes is a whole number from 1, not ${maxImportBytes}.`,
+    );
+  }
   return new Hono<AdminEnv>()
     .post("/tenants/:tenant/import", async (c) => {
       const id = tenantOf(c);
