@@ -1,8 +1,8 @@
 // Owns which handles are open: leases, one open at a time for each key, eviction, the budget, idle closing.
 // Does not know what a handle does, nor what its key means.
-import { LRUCache } from "lru-cache";
 import { FifoLock, MAX_TIMER_MS, type Release } from "../fifo-lock.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { IdleList, type IdleNode } from "./idle-list.ts";
 
 export const DEFAULT_MAX_OPEN = 512;
 export const DEFAULT_IDLE_MS = 60_000;
@@ -48,7 +48,7 @@ export interface HandleCacheStats {
   readonly openSeconds: number;
 }
 
-interface Entry<H> {
+interface Entry<H> extends IdleNode<Entry<H>> {
   readonly key: string;
   readonly handle: H;
   /** Frees its place among `maxOpen`. */
@@ -74,16 +74,17 @@ interface Opening<H> {
 }
 
 /**
- * Keeps the handles in use, and the last used ones after that. Idle handles live in an LRU and leased ones
- * outside it, so that eviction cannot meet a handle in use.
+ * Keeps the handles in use, and the last used ones after that. Idle handles stand in a line and leased
+ * ones outside it, so that eviction, which takes from the line, cannot meet a handle in use.
  */
 export class HandleCache<H extends Closable> {
   /** The places among `maxOpen`: taken by idle, leased, opening and closing handles. */
   readonly #places: FifoLock;
   readonly #maxOpen: number;
   readonly #idleMs: number;
-  readonly #idle: LRUCache<string, Entry<H>>;
-  readonly #leased = new Map<string, Entry<H>>();
+  /** Every open handle, idle or leased. */
+  readonly #entries = new Map<string, Entry<H>>();
+  readonly #idle = new IdleList<Entry<H>>();
   readonly #opening = new Map<string, Opening<H>>();
   /** What is being closed, so that no key has two handles at once. */
   readonly #closing = new Map<string, Promise<void>>();
@@ -117,7 +118,6 @@ export class HandleCache<H extends Closable> {
         return exhausted(maxOpen);
       },
     });
-    this.#idle = new LRUCache({ max: maxOpen });
     if (idleMs > 0) {
       this.#sweep = setInterval(
         () => void this.#closeIdle(),
@@ -152,12 +152,12 @@ export class HandleCache<H extends Closable> {
 
   /** Whether a handle of `key` is open, idle or leased. */
   has(key: string): boolean {
-    return this.#leased.has(key) || this.#idle.has(key);
+    return this.#entries.has(key);
   }
 
   /** The keys whose handles are open. */
   keys(): string[] {
-    return [...this.#leased.keys(), ...this.#idle.keys()];
+    return [...this.#entries.keys()];
   }
 
   /**
@@ -173,15 +173,13 @@ export class HandleCache<H extends Closable> {
       for (let opening = this.#opening.get(key); opening; opening = this.#opening.get(key)) {
         await Promise.race([opening.entry.catch(() => undefined), late]);
       }
-      const idle = this.#idle.get(key);
-      if (idle) {
-        this.#idle.delete(key);
-        await Promise.race([this.#close(idle), late]);
-        return;
+      const entry = this.#entries.get(key);
+      if (entry && entry.leases > 0) {
+        await this.#drainLeased(entry, late);
+      } else {
+        if (entry) this.#idle.remove(entry);
+        await Promise.race([entry ? this.#close(entry) : this.#closing.get(key), late]);
       }
-      const entry = this.#leased.get(key);
-      if (entry) await this.#drainLeased(entry, late);
-      else await Promise.race([this.#closing.get(key), late]);
     } finally {
       clearTimeout(timer);
     }
@@ -199,8 +197,8 @@ export class HandleCache<H extends Closable> {
 
   stats(): HandleCacheStats {
     return {
-      open: this.#idle.size + this.#leased.size,
-      leased: this.#leased.size,
+      open: this.#entries.size,
+      leased: this.#entries.size - this.#idle.size,
       waiting: this.#places.waiting,
       maxOpen: this.#maxOpen,
       ...this.#counts,
@@ -218,26 +216,17 @@ export class HandleCache<H extends Closable> {
   /** A lease on an open handle, or undefined. */
   #take(key: string): Entry<H> | undefined {
     if (this.#closed) return undefined;
-    const leased = this.#leased.get(key);
-    if (leased) {
-      if (leased.drain) return undefined;
-      leased.leases++;
-      this.#counts.hits++;
-      return leased;
-    }
-    const idle = this.#idle.get(key);
-    if (!idle) return undefined;
-    this.#idle.delete(key);
-    this.#leased.set(key, idle);
-    idle.leases = 1;
+    const entry = this.#entries.get(key);
+    if (!entry || entry.drain) return undefined;
+    if (entry.leases++ === 0) this.#idle.remove(entry);
     this.#counts.hits++;
-    return idle;
+    return entry;
   }
 
   async #open(key: string, open: () => Promise<H>): Promise<Entry<H>> {
     for (;;) {
       if (this.#closed) throw shuttingDown();
-      const leaving = this.#leased.get(key)?.drain?.ended ?? this.#closing.get(key);
+      const leaving = this.#entries.get(key)?.drain?.ended ?? this.#closing.get(key);
       if (!leaving) break;
       // Whoever closes it hears of a failure.
       await leaving.catch(() => undefined);
@@ -263,8 +252,17 @@ export class HandleCache<H extends Closable> {
         const handle = await open();
         this.#counts.opens++;
         this.#counts.openSeconds += (performance.now() - started) / 1000;
-        const entry: Entry<H> = { key, handle, leave, leases: joined(), idleSince: 0, drain: undefined };
-        this.#leased.set(key, entry);
+        const entry: Entry<H> = {
+          key,
+          handle,
+          leave,
+          leases: joined(),
+          idleSince: 0,
+          drain: undefined,
+          older: undefined,
+          newer: undefined,
+        };
+        this.#entries.set(key, entry);
         return entry;
       } catch (error) {
         this.#counts.failedOpens++;
@@ -278,15 +276,14 @@ export class HandleCache<H extends Closable> {
 
   #release(entry: Entry<H>): void {
     // At the end of a shutdown a handle is closed while it is in use.
-    if (--entry.leases > 0 || this.#leased.get(entry.key) !== entry) return;
-    this.#leased.delete(entry.key);
+    if (--entry.leases > 0 || this.#entries.get(entry.key) !== entry) return;
     if (entry.drain) {
       this.#close(entry).then(entry.drain.end, entry.drain.fail);
     } else if (this.#wanted) {
       this.#evict(entry);
     } else {
       entry.idleSince = performance.now();
-      this.#idle.set(entry.key, entry);
+      this.#idle.add(entry);
     }
   }
 
@@ -297,8 +294,11 @@ export class HandleCache<H extends Closable> {
 
   #takePlace(): Promise<Release> {
     const place = this.#places.acquire();
-    const oldest = this.#wanted ? this.#idle.pop() : undefined;
-    if (oldest) this.#evict(oldest);
+    const { oldest } = this.#idle;
+    if (oldest && this.#wanted) {
+      this.#idle.remove(oldest);
+      this.#evict(oldest);
+    }
     return place;
   }
 
@@ -307,7 +307,9 @@ export class HandleCache<H extends Closable> {
     this.#closeUnasked(entry);
   }
 
+  /** Closes a handle that is not in the line of the idle ones, or no longer. */
   #close(entry: Entry<H>): Promise<void> {
+    this.#entries.delete(entry.key);
     const closing = this.#closeHandle(entry);
     this.#closing.set(entry.key, closing);
     return closing;
@@ -347,19 +349,14 @@ export class HandleCache<H extends Closable> {
     if (this.#sweeping) return;
     this.#sweeping = true;
     const before = performance.now() - this.#idleMs;
-    for (let oldest = this.#oldest; oldest && oldest.idleSince <= before; oldest = this.#oldest) {
-      this.#idle.delete(oldest.key);
+    for (let { oldest } = this.#idle; oldest && oldest.idleSince <= before; oldest = this.#idle.oldest) {
+      this.#idle.remove(oldest);
       this.#counts.idleCloses++;
       this.#closeUnasked(oldest);
       // Closing a database may write its log back: requests come between two of them.
       await new Promise((resolve) => void setTimeout(resolve, 0));
     }
     this.#sweeping = false;
-  }
-
-  /** What has been idle for longest. */
-  get #oldest(): Entry<H> | undefined {
-    return this.#idle.rvalues().next().value as Entry<H> | undefined;
   }
 
   async #closeAll(graceMs: number): Promise<void> {
@@ -378,8 +375,7 @@ export class HandleCache<H extends Closable> {
       if (!isTenantryError(error, "TENANT_BUSY")) throw error;
       // Its leases did not come back in time, and the process is about to end.
       await this.#opening.get(key)?.entry.catch(() => undefined);
-      const entry = this.#leased.get(key);
-      this.#leased.delete(key);
+      const entry = this.#entries.get(key);
       await (entry ? this.#close(entry) : this.#closing.get(key));
     }
   }
