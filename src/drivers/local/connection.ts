@@ -12,6 +12,14 @@ import { bindable } from "../parameter.ts";
 import { byName, type ParameterNames, parameterNames } from "./parameter-names.ts";
 import { fromSqlite } from "./sqlite-error.ts";
 
+/** Is told of every statement of one database, for those who must know what an event loop is held by. */
+export interface StatementWatch {
+  /** A statement is about to run. */
+  begin(): void;
+  /** One has run for that long. */
+  end(ms: number): void;
+}
+
 /** What a connection is opened with. */
 export interface ConnectionOptions {
   /** `normal`: an acknowledged write survives a killed process; `full`: a power cut as well. */
@@ -22,6 +30,7 @@ export interface ConnectionOptions {
   readonly statementCacheEntries: number;
   /** Pages that the database may grow to; 0 for no limit. */
   readonly maxPages: number;
+  readonly watch?: StatementWatch;
 }
 
 /** Bytes to which a checkpoint cuts the write-ahead log, so that one large write does not keep its disk. */
@@ -64,6 +73,7 @@ export class Connection {
   readonly #schemaVersion: Database.Statement<[], [number]>;
   readonly #pageSize: number;
   readonly #pragmas: string;
+  readonly #watch: StatementWatch | undefined;
   #sizeBytes = 0;
   #lastRowId = 0;
 
@@ -72,6 +82,7 @@ export class Connection {
     const sqlite = new Database(path, { fileMustExist: true, timeout: 0 });
     try {
       this.#pragmas = pragmas(options);
+      this.#watch = options.watch;
       sqlite.exec(this.#pragmas);
       this.#written = sqlite
         .prepare<[], [number, number]>("SELECT total_changes(), last_insert_rowid()")
@@ -172,6 +183,7 @@ export class Connection {
     options: RunOptions = NO_OPTIONS,
     size: AnswerSize = { rows: 0, bytes: 0 },
   ): ResultSet {
+    this.#watch?.begin();
     const bound = bindable(params);
     const values = prepared.names === undefined ? bound : byName(prepared.names, bound);
     if (options.readOnly && !prepared.readOnly) throw readOnly();
@@ -235,8 +247,10 @@ export class Connection {
   }
 
   #meta(started: number, read: number): StatementMeta {
+    const duration = performance.now() - started;
+    this.#watch?.end(duration);
     return {
-      duration: performance.now() - started,
+      duration,
       changes: 0,
       last_row_id: this.#lastRowId,
       changed_db: false,
@@ -255,8 +269,10 @@ export class Connection {
         return this.#sizeBytes;
       }
     };
+    const duration = performance.now() - started;
+    this.#watch?.end(duration);
     return {
-      duration: performance.now() - started,
+      duration,
       changes,
       last_row_id: this.#lastRowId,
       changed_db: changed,

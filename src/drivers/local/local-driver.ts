@@ -67,6 +67,14 @@ export interface LocalDriverOptions {
   readonly maxSessionsInAll?: number;
   /** Bytes that one database may grow to; 0 for no limit. @default 0 */
   readonly maxDatabaseBytes?: number;
+  /** Is told of every statement, by the name of its database. @default nobody */
+  readonly statements?: StatementsWatch;
+}
+
+/** Is told of statements, by the name of their database. */
+export interface StatementsWatch {
+  begin(name: string): void;
+  end(name: string, ms: number): void;
 }
 
 /** A {@link Driver} whose databases are files. */
@@ -94,6 +102,7 @@ export function localDriver({
   maxSessions = DEFAULT_MAX_SESSIONS,
   maxSessionsInAll = DEFAULT_MAX_SESSIONS_IN_ALL,
   maxDatabaseBytes = 0,
+  statements,
 }: LocalDriverOptions): LocalDriver {
   const dir = resolve(folder);
   const parts = {
@@ -115,13 +124,26 @@ export function localDriver({
   };
   const templates = new Map<string, Promise<string>>();
 
-  const openFile: LocalDriver["openFile"] = async (path, { create = false } = {}) => {
+  const openHandle = async (
+    path: string,
+    options: LocalHandleOptions,
+    create = false,
+  ): Promise<LocalHandle> => {
     const shared = await retryWhileBusy(busyTimeoutMs, () => {
       if (create) new Database(path, { timeout: 0 }).close();
-      return new Connection(path, handleOptions);
+      return new Connection(path, options);
     }).catch((error: unknown) => whyNotOpened(path, error));
-    return new LocalHandle(path, shared, parts, handleOptions);
+    return new LocalHandle(path, shared, parts, options);
   };
+  const openFile: LocalDriver["openFile"] = (path, { create = false } = {}) =>
+    openHandle(path, handleOptions, create);
+  const watched = (name: string): LocalHandleOptions =>
+    statements
+      ? {
+          ...handleOptions,
+          watch: { begin: () => statements.begin(name), end: (ms) => statements.end(name, ms) },
+        }
+      : handleOptions;
 
   const scratchPath = async (): Promise<string> => {
     await makeFolder(join(dir, "scratch"));
@@ -215,7 +237,7 @@ export function localDriver({
       const path = databasePath(dir, name);
       try {
         assertNotHollow(path);
-        return await openFile(path);
+        return await openHandle(path, watched(name));
       } catch (error) {
         if (!(await exists(path))) throw missing(name, error);
         return rethrowAsOurs(error);
