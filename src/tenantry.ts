@@ -5,9 +5,11 @@ import type Database from "better-sqlite3";
 import * as v from "valibot";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import { checkOptions } from "./check-options.ts";
-import type { TenantDatabase } from "./database/tenant-database.ts";
+import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import { exists, makeFolder } from "./drivers/local/database-file.ts";
-import { type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
+import type { ExecutorSettings } from "./executors/executor-settings.ts";
+import { ExecutorPool, type ExecutorPoolOptions } from "./executors/executor-pool.ts";
+import { type LocalDriver, localDriver, type StatementsWatch } from "./drivers/local/local-driver.ts";
 import type { LocalHandle } from "./drivers/local/local-handle.ts";
 import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
 import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
@@ -20,6 +22,7 @@ import { TenantScope } from "./tenants/tenant-scope.ts";
 import { TenantryError } from "./tenantry-error.ts";
 import { type OpenTenant, Tenants } from "./tenants/tenants.ts";
 import { type App, type AppOptions, createApp } from "./http/app.ts";
+import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
 import { type MiddlewareOptions, type TenantEnv, tenantMiddleware } from "./http/tenant-middleware.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -52,6 +55,7 @@ const OPTIONS = v.strictObject({
   maxSessions: v.optional(count),
   maxDatabaseBytes: v.optional(amount),
   watchMs: v.optional(amount),
+  statements: v.optional(v.custom<StatementsWatch>((value) => typeof value === "object")),
 });
 
 /** Options of {@link createTenantry}. Unknown ones are refused. */
@@ -84,12 +88,31 @@ export interface TenantryOptions {
   readonly maxDatabaseBytes?: number | undefined;
   /** Milliseconds between two looks at what other processes did to the catalog; 0 for never. @default 250 */
   readonly watchMs?: number | undefined;
+  /** Is told of every statement, by its tenant: see `localDriver`. @default nobody */
+  readonly statements?: StatementsWatch | undefined;
 }
 
 /** Options of {@link Tenantry.app}. */
 export interface ServerOptions extends AppOptions {
   /** Bytes of a database that is imported. @default 1073741824 */
   readonly maxImportBytes?: number;
+  /**
+   * Processes that run tenants' SQL, so that no tenant can stop another: see {@link Tenantry.executors}. Start
+   * it before you serve.
+   * @default none: SQL runs in this process
+   */
+  readonly pool?: ExecutorPool;
+}
+
+/** Options of {@link Tenantry.executors}. */
+export interface ExecutorOptions extends Pick<
+  ExecutorPoolOptions,
+  "statementTimeoutMs" | "maxRssBytes" | "maxJobs" | "onEvent"
+> {
+  /** Processes among which the tenants are divided, at least 1. */
+  readonly executors: number;
+  /** The limits that the application has, where they are not the defaults. */
+  readonly app?: ExecutorSettings["app"];
 }
 
 /** What {@link createTenantry} gives. */
@@ -119,6 +142,14 @@ export interface Tenantry extends AsyncDisposable {
   acrossTenants<T>(fn: () => T): T;
   /** The HTTP application over these tenants: rows, SQL, schema, administration. */
   app(options?: ServerOptions): App;
+  /**
+   * Processes that run tenants' SQL: from then on `database()`, `run()` and `middleware()` use them. They
+   * divide this one's budgets among them, and end with it.
+   * @throws {TenantryError} `INVALID_OPTION` where the migrations are not a folder
+   */
+  executors(options: ExecutorOptions): ExecutorPool;
+  /** The routes below a tenant's root, for requests that another process has resolved and authorised. */
+  tenantApp(options?: AppOptions): ExecutorApp;
   /** Hono middleware: finds the request's tenant, and gives `c.var.tenant` and `c.var.db`. */
   middleware(options?: MiddlewareOptions): MiddlewareHandler<TenantEnv>;
   /** Finishes what runs, for `graceMs` at most, then closes every database. Idempotent. @param graceMs @default 10000 */
@@ -157,6 +188,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       statementCacheEntries: options.statementCacheEntries,
       maxSessions: options.maxSessions,
       maxDatabaseBytes: options.maxDatabaseBytes,
+      statements: options.statements,
     }),
   });
   assertFits(maxOpen, limit, driver.descriptorsPerHandle);
@@ -186,9 +218,44 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const lifecycle = new Lifecycle(tenants, options.drainTimeoutMs);
   const fleet = new FleetMigration(tenants);
 
+  const pools: ExecutorPool[] = [];
+  const executors = ({ executors: size, app = {}, ...poolOptions }: ExecutorOptions): ExecutorPool => {
+    if (typeof options.migrations !== "string" && options.migrations !== undefined) {
+      throw new TenantryError("INVALID_OPTION", "Executors need the migrations as a folder.", {
+        hint: "Give createTenantry() the path of the folder.",
+      });
+    }
+    const { data: _data, migrations: folder, statements: _statements, ...rest } = options;
+    const pool = new ExecutorPool({
+      ...poolOptions,
+      executors: size,
+      scratchDir: join(dir, "scratch"),
+      settings: {
+        app,
+        tenantry: {
+          ...rest,
+          data: dir,
+          // One more for those who run apart.
+          maxOpen: Math.max(1, Math.floor(maxOpen / (size + 1))),
+          maxOpenBytes: Math.floor((options.maxOpenBytes ?? DEFAULT_MAX_OPEN_BYTES) / (size + 1)),
+          ...(folder !== undefined && { migrations: resolve(folder) }),
+        },
+      },
+    });
+    pools.push(pool);
+    return pool;
+  };
+
+  const databaseOf = (id: TenantId): TenantDatabase => {
+    const pool = pools.at(-1);
+    scope.check(id);
+    return pool ? tenantDatabase(pool.runner(id, () => scope.check(id))) : tenants.database(id);
+  };
+
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
     try {
+      await Promise.all(pools.map((pool) => pool.close(graceMs)));
       await tenants.close(graceMs);
     } finally {
       await catalog.close().finally(() => catalogHandle.close());
@@ -203,7 +270,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     tenants,
     lifecycle,
     fleet,
-    database: (tenant) => tenants.database(parseTenantId(tenant)),
+    database: (tenant) => databaseOf(parseTenantId(tenant)),
     withSqlite: async (tenant, fn) =>
       tenants.use(parseTenantId(tenant), async (handle) => {
         if (handle.withSqlite) return handle.withSqlite(fn);
@@ -211,11 +278,12 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       }),
     run: (tenant, fn) => {
       const id = parseTenantId(tenant);
-      return scope.run(id, () => fn(tenants.database(id)));
+      return scope.run(id, () => fn(databaseOf(id)));
     },
     currentTenant: () => scope.current(),
     acrossTenants: (fn) => scope.across(fn),
-    app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, ...appOptions } = {}) =>
+    executors,
+    app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, pool, ...appOptions } = {}) =>
       createApp(
         {
           catalog,
@@ -225,10 +293,12 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
           metrics: new Metrics({ catalog, handles: () => tenants.stats() }),
           moreAdminRoutes: fileRoutes({ files: driver.files, lifecycle, maxImportBytes }),
           isReady: () => closing === undefined,
+          ...(pool && { pool }),
         },
         appOptions,
       ),
-    middleware: (options) => tenantMiddleware(tenants, options),
+    tenantApp: (options = {}) => executorApp(tenants, options),
+    middleware: (options) => tenantMiddleware({ catalog, scope, database: databaseOf }, options),
     close: closeOnce,
     [Symbol.asyncDispose]: () => closeOnce(),
   };

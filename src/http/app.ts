@@ -4,9 +4,7 @@ import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { Caller } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { createSchemaCache } from "../database/schema-cache.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { createGuard } from "../sql/guard.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { FleetMigration } from "../tenants/fleet-migration.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
@@ -17,14 +15,14 @@ import { type AppOptions, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
 import type { AdminEnv, TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
+import type { ExecutorPool } from "../executors/executor-pool.ts";
+import { forward } from "./forward.ts";
 import { InFlight } from "./in-flight.ts";
 import { unanswered } from "./not-found.ts";
-import { queryRoutes } from "./query-routes.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
 import { createTenantResolver } from "./resolve-tenant.ts";
 import { routeLabel } from "./route-label.ts";
-import { restRoutes } from "./rest/rest-routes.ts";
-import { schemaRoutes } from "./schema-routes.ts";
+import { tenantRoutes } from "./tenant-routes.ts";
 import { tenantContext } from "./tenant-context.ts";
 
 export type { AppOptions };
@@ -39,6 +37,8 @@ export interface AppParts {
   readonly metrics?: Metrics;
   /** Routes below `/admin` that only some runtimes have, such as those that move files. */
   readonly moreAdminRoutes?: Hono<AdminEnv>;
+  /** Runs tenants' requests in other processes; without it they run in this one. */
+  readonly pool?: ExecutorPool;
   /** Whether the process is still to be sent requests. */
   readonly isReady?: () => boolean;
 }
@@ -55,8 +55,6 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   const settings = appSettings(options);
   const { onInternalError, maxBodyBytes, maxRows, maxResponseBytes } = settings;
   const access = new Access({ catalog, publicKeys: settings.publicKeys });
-  const schemas = createSchemaCache();
-  const guard = createGuard({ maxSqlBytes: settings.maxSqlBytes });
 
   const hono = new Hono();
   hono.onError((error, c) => errorResponse(c, error, onInternalError));
@@ -124,17 +122,9 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     inFlight: new InFlight(settings.maxInFlight),
     onTenant: (tenant) => metrics?.tenant(tenant),
   });
-  const ofTenant = new Hono<TenantryEnv>();
-  ofTenant.route(
-    "/",
-    queryRoutes({
-      guard,
-      maxParameters: settings.maxParameters,
-      maxBatchStatements: settings.maxBatchStatements,
-    }),
-  );
-  ofTenant.route("/rest", restRoutes({ schemas }));
-  ofTenant.route("/", schemaRoutes({ schemas }));
+  const ofTenant = parts.pool
+    ? new Hono<TenantryEnv>().all("*", forward(parts.pool, settings))
+    : tenantRoutes(settings);
 
   const document = adminOpenApi();
   hono.get("/openapi.json", (c) => c.json(document));

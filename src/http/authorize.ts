@@ -48,7 +48,8 @@ export function unauthenticated(message: string): TenantryError {
   });
 }
 
-function forbidden(scope: Scope, tenant?: string): TenantryError {
+/** The error for a scope that is too small. */
+export function forbidden(scope: Scope, tenant?: string): TenantryError {
   const where = tenant === undefined ? "over all tenants" : `on tenant "${tenant}"`;
   return new TenantryError("FORBIDDEN", `This needs the scope ${scope} ${where}.`, {
     hint: "Ask whoever runs this server for a token with that scope.",

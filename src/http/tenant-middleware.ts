@@ -1,10 +1,12 @@
 // Owns the middleware that an application puts before its own routes: the tenant and its database.
 // Does not ask who the caller is: the application knows its users.
 import type { MiddlewareHandler } from "hono";
+import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantDatabase } from "../database/tenant-database.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
+import type { TenantScope } from "../tenants/tenant-scope.ts";
+import { unknownTenant } from "../tenants/tenants.ts";
 import { createTenantResolver, type ResolveTenantOptions } from "./resolve-tenant.ts";
 
 /** What the middleware puts into Hono's context. */
@@ -15,6 +17,13 @@ export interface TenantEnv {
   };
 }
 
+/** What the middleware works on. */
+export interface TenantMiddlewareParts {
+  readonly catalog: Catalog;
+  readonly scope: TenantScope;
+  readonly database: (tenant: TenantId) => TenantDatabase;
+}
+
 /** How the middleware finds a request's tenant. */
 export type MiddlewareOptions = ResolveTenantOptions;
 
@@ -23,10 +32,9 @@ export type MiddlewareOptions = ResolveTenantOptions;
  * its scope. Its errors are TenantryErrors: `errorResponse()` answers them.
  */
 export function tenantMiddleware(
-  tenants: Tenants,
+  { catalog, scope, database }: TenantMiddlewareParts,
   options: MiddlewareOptions = {},
 ): MiddlewareHandler<TenantEnv> {
-  const { catalog, scope } = tenants;
   const resolver = createTenantResolver({
     lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
     ...options,
@@ -41,7 +49,7 @@ export function tenantMiddleware(
     }
     if (!catalog.peek(tenant) && !(await catalog.get(tenant))) throw unknownTenant(tenant);
     c.set("tenant", tenant);
-    c.set("db", tenants.database(tenant));
+    c.set("db", database(tenant));
     await scope.run(tenant, next);
   };
 }

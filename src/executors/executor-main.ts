@@ -1,0 +1,170 @@
+// Owns an executor process: it opens the data folder, runs what the main process asks, and ends with it.
+// Knows no callers and no rights: what comes has been resolved and authorised.
+import { Socket } from "node:net";
+import { deserialize, serialize } from "node:v8";
+import type { SqlRunner, Statement } from "../drivers/driver.ts";
+import { parseTenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import { createTenantry, type Tenantry } from "../tenantry.ts";
+import { BusyTenants } from "./busy-tenants.ts";
+import { AnswerSender } from "./answer-sender.ts";
+import type { ExecutorSettings } from "./executor-settings.ts";
+import { FrameReader, FrameWriter } from "./frames.ts";
+import { LightResponse, lightRequest } from "./light-http.ts";
+import { type Ask, PROTOCOL_VERSION, type Say, type SqlAsk, toPlain } from "./messages.ts";
+import { ProgressWriter } from "./progress-file.ts";
+
+/** The descriptor on which the main process listens. */
+const CHANNEL_FD = 3;
+const FIGURES_MS = 1_000;
+
+/** An interactive transaction that the main process holds open. */
+interface OpenTransaction {
+  readonly tx: SqlRunner;
+  readonly end: (how: "commit" | "rollback") => void;
+}
+
+/** Runs the process until the main process goes away or says that it is to retire. */
+export async function runExecutor(settings: ExecutorSettings): Promise<void> {
+  globalThis.Response = LightResponse as unknown as typeof Response;
+  const socket = new Socket({ fd: CHANNEL_FD });
+  const writer = new FrameWriter(socket);
+  const say = (message: Say, body: string | Uint8Array = ""): void => writer.send(message, body, true);
+  const progress = new ProgressWriter(settings.progressFile);
+  const busy = new BusyTenants();
+  let tenantry: Tenantry;
+  try {
+    tenantry = await createTenantry({
+      ...settings.tenantry,
+      statements: { begin: (name) => progress.enter(name), end: (name, ms) => busy.add(name, ms) },
+    });
+  } catch (error) {
+    writer.send(["broken", toPlain(error)] satisfies Say, "", false);
+    throw error;
+  }
+  const app = tenantry.tenantApp(settings.app);
+  const answers = new AnswerSender(say);
+  const transactions = new Map<number, OpenTransaction>();
+  let running = 0;
+  let retiring = false;
+
+  const end = async (): Promise<void> => {
+    clearInterval(figures);
+    await tenantry.close();
+    progress.close();
+    socket.end();
+  };
+  const finished = (): void => {
+    running--;
+    if (retiring && running === 0) void end();
+  };
+  const work = async (job: number, call: () => Promise<void>): Promise<void> => {
+    running++;
+    try {
+      await call();
+    } catch (error) {
+      say(["error", job, toPlain(error)]);
+    } finally {
+      finished();
+    }
+  };
+
+  const answer = (message: Ask, body: Uint8Array): void => {
+    const [kind, job] = message;
+    switch (kind) {
+      case "http":
+        return void work(job, async () => {
+          const [, , ask] = message;
+          assertInTime(ask.startBefore);
+          const request = lightRequest(
+            ask.method,
+            `http://executor${ask.base}${ask.path}`,
+            ask.headers,
+            body,
+          );
+          const response = (await app(request, ask)) as unknown as LightResponse;
+          await answers.send(job, response.toAnswer());
+        });
+      case "sql":
+        return void work(job, async () => {
+          const [, , tenant, startBefore] = message;
+          assertInTime(startBefore);
+          const result = await runSql(
+            tenantry.tenants.runner(parseTenantId(tenant)),
+            deserialize(body) as SqlAsk,
+          );
+          say(["value", job], serialize(result));
+        });
+      case "begin":
+        return void work(job, async () => {
+          const [, , tenant, mode, timeoutMs] = message;
+          const runner = tenantry.tenants.runner(parseTenantId(tenant));
+          const { promise, resolve, reject } = Promise.withResolvers<void>();
+          try {
+            await runner.transaction(
+              mode,
+              async (tx) => {
+                transactions.set(job, {
+                  tx,
+                  end: (how) => (how === "commit" ? resolve() : reject(new RolledBack())),
+                });
+                say(["value", job], serialize(null));
+                await promise;
+              },
+              timeoutMs === null ? {} : { timeoutMs },
+            );
+          } catch (error) {
+            if (!(error instanceof RolledBack)) throw error;
+          } finally {
+            transactions.delete(job);
+          }
+          say(["value", job], serialize(null));
+        });
+      case "tx":
+        return void work(job, async () => {
+          const open = transactions.get(message[2]);
+          if (!open) throw new TenantryError("TRANSACTION_CLOSED", "The transaction has ended.");
+          say(["value", job], serialize(await runSql(open.tx, deserialize(body) as SqlAsk)));
+        });
+      case "end":
+        transactions.get(message[2])?.end(message[3]);
+        return;
+      case "more":
+        return answers.more(job, message[2]);
+      case "forget":
+        return answers.forget(job);
+      case "ping":
+        return writer.send(["pong", job] satisfies Say, "", false);
+      case "retire":
+        retiring = true;
+        if (running === 0) void end();
+    }
+  };
+
+  const reader = new FrameReader((header, body) => answer(header as Ask, body));
+  socket.on("data", (chunk) => reader.push(chunk));
+  // The main process has died or let go: nobody hears what we would say.
+  socket.on("close", () => process.exit(0));
+  const figures = setInterval(() => {
+    const { open, leased, waiting } = tenantry.tenants.stats();
+    say([
+      "figures",
+      { rssBytes: process.memoryUsage.rss(), handles: { open, leased, waiting }, busy: busy.take() },
+    ]);
+  }, FIGURES_MS);
+  writer.send(["hello", PROTOCOL_VERSION] satisfies Say, "", false);
+}
+
+class RolledBack extends Error {}
+
+function runSql(runner: SqlRunner, { kind, statements, options }: SqlAsk): Promise<unknown> {
+  const [first] = statements as [Statement];
+  if (kind === "run") return runner.run(first, options);
+  return kind === "batch" ? runner.batch(statements, options) : runner.exec(first.sql);
+}
+
+/** A job that has waited too long has been answered already: running it now would surprise its caller. */
+function assertInTime(startBefore: number): void {
+  if (Date.now() > startBefore)
+    throw new TenantryError("STATEMENT_TIMEOUT", "The statement did not begin in time.");
+}

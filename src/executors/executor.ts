@@ -1,0 +1,198 @@
+// Owns the main process's side of one executor: its process, the jobs that are with it, and its end.
+// Does not choose which tenants it gets, nor what becomes of jobs that it did not finish: the pool does.
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { TenantryError } from "../tenantry-error.ts";
+import type { ExecutorSettings } from "./executor-settings.ts";
+import { type FrameBody, FrameReader, FrameWriter } from "./frames.ts";
+import { type Ask, type Figures, fromPlain, PROTOCOL_VERSION, type Say } from "./messages.ts";
+import { readProgress, removeProgress } from "./progress-file.ts";
+
+/** Milliseconds that a new process has until it must have said hello. */
+export const DEFAULT_START_TIMEOUT_MS = 30_000;
+
+/** What an executor tells a job. */
+export interface JobEvents {
+  /** The answer's head, and the first part of its body. */
+  onHttp?(status: number, headers: Readonly<Record<string, string>>, body: Uint8Array, last: boolean): void;
+  onChunk?(body: Uint8Array, last: boolean): void;
+  onValue?(body: Uint8Array): void;
+  onError(error: TenantryError): void;
+  /** The process ended before the job did. */
+  onLost(): void;
+}
+
+/** Why an executor ended. */
+export type EndReason = "retired" | "killed" | "crashed";
+
+/** What an executor tells its pool. */
+export interface ExecutorEvents {
+  onFigures(figures: Figures): void;
+  /** The process is gone; its jobs have been told that they are lost. */
+  onEnd(reason: EndReason, detail: string): void;
+}
+
+/** One executor process. */
+export class Executor {
+  readonly #child: ChildProcess;
+  readonly #writer: FrameWriter;
+  readonly #progressFile: string;
+  readonly #jobs = new Map<number, JobEvents>();
+  readonly #events: ExecutorEvents;
+  readonly ready: Promise<void>;
+  #ended = false;
+  #killed = false;
+  #retiring = false;
+  #broken: TenantryError | undefined;
+  #lastJob = 0;
+  #pong: (() => void) | undefined;
+
+  constructor(settings: ExecutorSettings, events: ExecutorEvents) {
+    this.#events = events;
+    this.#progressFile = settings.progressFile;
+    const entry = fileURLToPath(new URL(`./executor-entry${extname(import.meta.filename)}`, import.meta.url));
+    this.#child = spawn(process.execPath, [...process.execArgv, entry], {
+      stdio: ["pipe", "inherit", "inherit", "pipe"],
+      serialization: "json",
+    });
+    this.#child.stdin?.end(JSON.stringify(settings));
+    const socket = this.#child.stdio[3] as Duplex;
+    this.#writer = new FrameWriter(socket);
+
+    const started = Promise.withResolvers<void>();
+    const timer = setTimeout(() => this.kill(), settings.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
+    const reader = new FrameReader((header, body) => {
+      const message = header as Say;
+      if (message[0] === "hello") {
+        clearTimeout(timer);
+        if (message[1] === PROTOCOL_VERSION) started.resolve();
+        else this.kill();
+      } else if (message[0] === "broken") {
+        this.#broken = fromPlain(message[1]);
+      } else {
+        this.#hear(message, body);
+      }
+    });
+    socket.on("data", (chunk: Buffer) => reader.push(chunk));
+    // A process that is killed resets its channel: "exit" says so, too.
+    socket.on("error", () => {});
+    this.#child.once("error", (error) => this.#end(`could not start: ${error.message}`, started.reject));
+    this.#child.once("exit", (code, signal) => {
+      clearTimeout(timer);
+      this.#end(signal ?? `exit code ${code}`, started.reject);
+    });
+    this.ready = started.promise;
+  }
+
+  /** Jobs that it has and has not finished. */
+  get jobs(): number {
+    return this.#jobs.size;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Whether jobs may be given to it. */
+  get usable(): boolean {
+    return !this.#ended && !this.#retiring;
+  }
+
+  /** Gives it a job. @returns its number, for {@link follow} and {@link forget} */
+  ask(make: (job: number) => Ask, body: FrameBody, events: JobEvents): number {
+    const job = ++this.#lastJob;
+    // Alone, a message leaves at once; among others it travels with those of its turn.
+    const later = this.#jobs.size > 0;
+    this.#jobs.set(job, events);
+    this.#writer.send(make(job), body, later);
+    return job;
+  }
+
+  /** Says more about a job that it has. */
+  follow(message: Ask): void {
+    if (!this.#ended) this.#writer.send(message, "", true);
+  }
+
+  /** Nobody waits for the job any more. */
+  forget(job: number): void {
+    if (this.#jobs.delete(job)) this.follow(["forget", job]);
+  }
+
+  /** The database whose statement it began last. */
+  current(): string {
+    return readProgress(this.#progressFile);
+  }
+
+  /** Whether it answers within `timeoutMs`: it does not while a statement runs. */
+  async answers(timeoutMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#pong = () => resolve(true);
+    const timer = setTimeout(() => resolve(false), timeoutMs);
+    this.follow(["ping", 0]);
+    const answered = await promise;
+    clearTimeout(timer);
+    this.#pong = undefined;
+    return answered;
+  }
+
+  /** Lets it finish what it has; it takes no more. */
+  retire(): void {
+    if (this.#retiring || this.#ended) return;
+    this.#retiring = true;
+    this.follow(["retire"]);
+  }
+
+  /** Ends it now, whatever it does. SQLite's write-ahead log survives that. */
+  kill(): void {
+    this.#killed = true;
+    this.#child.kill("SIGKILL");
+  }
+
+  #hear(
+    message: Exclude<Say, readonly ["hello", ...unknown[]] | readonly ["broken", ...unknown[]]>,
+    body: Uint8Array,
+  ): void {
+    if (message[0] === "figures") return this.#events.onFigures(message[1]);
+    if (message[0] === "pong") return this.#pong?.();
+    const [kind, job] = message;
+    const events = this.#jobs.get(job);
+    if (!events) return;
+    switch (kind) {
+      case "http": {
+        const [, , status, headers, last] = message;
+        if (last) this.#jobs.delete(job);
+        return events.onHttp?.(status, headers, body, last);
+      }
+      case "chunk":
+        if (message[2]) this.#jobs.delete(job);
+        return events.onChunk?.(body, message[2]);
+      case "value":
+        if (!events.onValue) return;
+        return events.onValue(body);
+      case "error":
+        this.#jobs.delete(job);
+        return events.onError(fromPlain(message[2]));
+    }
+  }
+
+  /** A job whose value has come, and that has nothing more to say. */
+  done(job: number): void {
+    this.#jobs.delete(job);
+  }
+
+  #end(detail: string, rejectStart: (error: unknown) => void): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    removeProgress(this.#progressFile);
+    rejectStart(
+      this.#broken ?? new TenantryError("EXECUTOR_FAILED", `An executor process ended: ${detail}.`),
+    );
+    const jobs = [...this.#jobs.values()];
+    this.#jobs.clear();
+    const reason = this.#retiring ? "retired" : this.#killed ? "killed" : "crashed";
+    this.#events.onEnd(reason, this.#broken?.message ?? detail);
+    for (const job of jobs) job.onLost();
+  }
+}

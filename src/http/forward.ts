@@ -1,0 +1,109 @@
+// Owns handing a tenant's request to its executor, and the answer back to the client, unread.
+// Does not know what the routes do; they are the same in the executor.
+import type { Context, Handler } from "hono";
+import { scopeOver } from "../auth/caller.ts";
+import type { ExecutorPool } from "../executors/executor-pool.ts";
+import { inspectStatement } from "../sql/inspect-statement.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import type { AppSettings } from "./app-options.ts";
+import type { TenantryEnv } from "./env.ts";
+import { readText } from "./read-body.ts";
+
+/** Headers that the routes below a tenant look at. */
+const FORWARDED_HEADERS = [
+  "accept",
+  "accept-profile",
+  "content-profile",
+  "content-type",
+  "idempotency-key",
+  "prefer",
+  "range",
+  "range-unit",
+] as const;
+
+/** Sends what comes to the executor of its tenant. */
+export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Handler<TenantryEnv> {
+  return async (c) => {
+    const { method } = c.req;
+    const tenant = c.get("tenant");
+    const body = method === "GET" || method === "HEAD" ? "" : await readText(c.req, maxBodyBytes);
+    const { base, path } = splitUrl(c.req.url, tenant);
+    const {
+      status,
+      headers,
+      body: answer,
+    } = await pool.http(
+      {
+        tenant,
+        incarnation: c.get("schemaKey"),
+        scope: scopeOver(c.get("caller"), tenant) ?? "read",
+        method,
+        base,
+        path,
+        headers: forwardedHeaders(c),
+      },
+      body,
+      {
+        timeoutMs: timeoutOf(c, pool.statementTimeoutMs),
+        repeatable: () => isRepeatable(method, path, body, c.req.header("idempotency-key")),
+      },
+    );
+    return new Response(
+      status === 204 || method === "HEAD" ? null : (answer as ConstructorParameters<typeof Response>[0]),
+      {
+        status,
+        headers,
+      },
+    );
+  };
+}
+
+/** The URL below the tenant's root, and where that is. */
+function splitUrl(url: string, tenant: string): { base: string; path: string } {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const base = `/t/${tenant}`;
+  return url.startsWith(base, start)
+    ? { base, path: url.slice(start + base.length) }
+    : { base: "", path: url.slice(start) };
+}
+
+function forwardedHeaders(c: Context): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of FORWARDED_HEADERS) {
+    const value = c.req.header(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
+/** A caller may ask for less time than there is, never for more. @throws {TenantryError} `INVALID_ARGUMENT` */
+function timeoutOf(c: Context, most: number): number {
+  const asked = c.req.header("x-timeout-ms");
+  if (asked === undefined) return most;
+  const ms = Number(asked);
+  if (Number.isInteger(ms) && ms >= 1) return Math.min(ms, most);
+  throw new TenantryError("INVALID_ARGUMENT", "X-Timeout-Ms is not a number of milliseconds.", {
+    hint: `Send a whole number from 1; the most is ${most}.`,
+  });
+}
+
+/** Whether a request that was lost on its way may be run again without anybody noticing. */
+function isRepeatable(
+  method: string,
+  path: string,
+  body: string,
+  idempotencyKey: string | undefined,
+): boolean {
+  if (method === "GET" || method === "HEAD" || idempotencyKey !== undefined) return true;
+  if (method !== "POST" || !/^\/(?:query|batch)(?:\?|$)/.test(path)) return false;
+  try {
+    const parsed: unknown = JSON.parse(body);
+    const statements = Array.isArray(parsed)
+      ? parsed
+      : ((parsed as { statements?: unknown }).statements ?? [parsed]);
+    return (statements as { sql: string }[]).every(({ sql }) => inspectStatement(sql).needs === "read");
+  } catch {
+    // What cannot be read was refused already, or will be.
+    return false;
+  }
+}
