@@ -63,6 +63,8 @@ export interface RunningTestServer {
   scratchFiles(): Promise<string[]>;
   /** That the tenant still answers, and that nobody holds its database. */
   expectHealthy(tenant?: string): Promise<void>;
+  /** Ends the server as SIGTERM does. */
+  stop(graceMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -154,6 +156,7 @@ export async function runningServer({
       expect(answer.body).toMatchObject({ success: true, results: [{ one: 1 }] });
       await vi.waitFor(() => expect(tenantry.tenants.stats().leased).toBe(0));
     },
+    stop: (graceMs) => server.close(graceMs),
     close,
   };
 }
