@@ -3,10 +3,11 @@ import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
+import { localDriver } from "../src/drivers/local/local-driver.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { until } from "./support/counting-handles.ts";
 import { OtherProcess } from "./support/other-process.ts";
-import { addNote, notesOf, tempTenantry } from "./support/temp-folder.ts";
+import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
 
 const ACME = parseTenantId("acme");
 
@@ -119,9 +120,26 @@ test("a tenant whose file another program has open is not deleted", async () => 
   const program = new Database(tenantry.driver.files.pathOf(ACME));
   program.prepare("SELECT * FROM notes").all();
   await expect(tenantry.lifecycle.delete(ACME)).rejects.toMatchObject({ code: "TENANT_BUSY" });
+  await expect(tenantry.driver.quiesce(ACME, { timeoutMs: 5 })).rejects.toMatchObject({
+    code: "DATABASE_BUSY",
+  });
   expect((await stat(tenantry.driver.files.pathOf(ACME))).size).toBeGreaterThan(0);
   program.close();
   await tenantry.lifecycle.delete(ACME);
+});
+
+test("the driver removes nothing that somebody has open", async () => {
+  const dir = await tempFolder();
+  const driver = localDriver({ dir, busyTimeoutMs: 5 });
+  const staged = await driver.stage("acme", { key: "none", build: async () => {} });
+  await staged.commit();
+  const handle = await driver.open("acme");
+  await handle.exec("CREATE TABLE t (a)");
+  await expect(driver.remove("acme")).rejects.toMatchObject({ code: "DATABASE_BUSY" });
+  expect(await driver.exists("acme")).toBe(true);
+  await handle.close();
+  await driver.remove("acme");
+  expect(await driver.exists("acme")).toBe(false);
 });
 
 test("a tenant whose file is no database can be deleted", async () => {
