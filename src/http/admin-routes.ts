@@ -6,6 +6,7 @@ import { createApiKey } from "../auth/api-key.ts";
 import { SCOPES } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { KeyRecord } from "../catalog/key-table.ts";
+import { MAX_PAGE_LIMIT } from "../catalog/page-cursor.ts";
 import { TENANT_STATES, type TenantRecord } from "../catalog/tenant-record.ts";
 import { migrationStatus } from "../migrations/migration-status.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
@@ -115,12 +116,14 @@ export function adminRoutes({
     .post("/tenants/:tenant/aliases", async (c) => {
       const { host } = await body(c, ADD_ALIAS_BODY);
       await catalog.addAlias(host, tenantOf(c), actorOf(c).actor);
-      return c.json({ host }, 201);
+      return c.json({ host: host.toLowerCase() }, 201);
     })
     .delete("/tenants/:tenant/aliases/:host", async (c) => {
       const host = c.req.param("host").toLowerCase();
       if (!(await catalog.aliasesOf((await find(c)).id)).includes(host)) {
-        throw new TenantryError("NOT_FOUND", `The tenant has no host ${JSON.stringify(host)}.`);
+        throw new TenantryError("NOT_FOUND", `The tenant has no host ${JSON.stringify(host)}.`, {
+          hint: "GET its aliases to see them.",
+        });
       }
       await catalog.removeAlias(host, actorOf(c).actor);
       return c.body(null, 204);
@@ -222,6 +225,7 @@ function pageOf(c: Context<AdminEnv>): { limit?: number } {
     throw new TenantryError(
       "INVALID_ARGUMENT",
       `"limit" is a number, not ${JSON.stringify(limit.slice(0, 40))}.`,
+      { hint: `Give a whole number from 1 to ${MAX_PAGE_LIMIT}.` },
     );
   }
   return { limit: Number(limit) };

@@ -158,7 +158,10 @@ export class Lifecycle {
   /** Before the work; whether the id is free is decided by the catalog, in the end. */
   async #refuseExisting(id: TenantId): Promise<void> {
     if (!(await this.#tenants.catalog.get(id))) return;
-    throw new TenantryError("TENANT_EXISTS", `There is a tenant "${id}" already.`, { tenant: id });
+    throw new TenantryError("TENANT_EXISTS", `There is a tenant "${id}" already.`, {
+      tenant: id,
+      hint: "Choose another id, or delete that tenant first.",
+    });
   }
 }
 
