@@ -290,7 +290,11 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
           tenants,
           lifecycle,
           fleet,
-          metrics: new Metrics({ catalog, handles: () => tenants.stats() }),
+          metrics: new Metrics({
+            catalog,
+            handles: () => tenants.stats(),
+            ...(pool && { pool: () => pool.stats() }),
+          }),
           moreAdminRoutes: fileRoutes({ files: driver.files, lifecycle, maxImportBytes }),
           isReady: () => closing === undefined,
           ...(pool && { pool }),

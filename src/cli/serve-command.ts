@@ -1,8 +1,15 @@
 // Owns `tenantry serve`: the settings of a server, its one line when it can serve, and its end on a signal.
 // Does not answer requests.
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import type { Command } from "commander";
+
 import { importVerificationKeys } from "../auth/signing-key.ts";
+import {
+  DEFAULT_EXECUTOR_MAX_RSS_BYTES,
+  DEFAULT_STATEMENT_TIMEOUT_MS,
+  type ExecutorPool,
+} from "../executors/executor-pool.ts";
 import { DEFAULT_MAX_OPEN } from "../handle-cache/handle-cache.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_HOST, DEFAULT_PORT, listen } from "../http/listen.ts";
 import { assertBindable } from "../http/loopback.ts";
@@ -13,7 +20,11 @@ import { examples } from "./examples.ts";
 import { counted, wholeNumber } from "./quantity.ts";
 import { makeSampleTenants, sampleMigrations } from "./sample-tenants.ts";
 import { EXIT_FAILED } from "./report-error.ts";
+import { LOG_LEVELS, type LogLevel, serverLog } from "./server-log.ts";
 import { setting } from "./setting.ts";
+
+/** One for each core, and never so few that one of them stops everybody. */
+const DEFAULT_EXECUTORS = Math.max(2, availableParallelism());
 
 interface ServeOptions {
   readonly host: string;
@@ -29,6 +40,11 @@ interface ServeOptions {
   readonly maxBodyBytes?: number;
   readonly maxRows?: number;
   readonly maxInFlight?: number;
+  readonly maxRequestsPerSecond?: number;
+  readonly executors: number;
+  readonly statementTimeout: number;
+  readonly executorMaxRss: number;
+  readonly logLevel: LogLevel;
   readonly graceMs: number;
 }
 
@@ -77,6 +93,31 @@ export function serveCommand(program: Command, cli: Cli): void {
     .addOption(setting("--max-rows <n>", "rows of an answer").argParser(wholeNumber(1)))
     .addOption(setting("--max-in-flight <n>", "requests of one tenant at once").argParser(wholeNumber(1)))
     .addOption(
+      setting(
+        "--max-requests-per-second <n>",
+        "requests of one tenant a second; no limit if not given",
+      ).argParser(wholeNumber(1)),
+    )
+    .addOption(
+      setting(
+        "--executors <n>",
+        "processes that run the tenants' SQL, so that none can stop another; 0 for none",
+      )
+        .argParser(wholeNumber(0, 256))
+        .default(DEFAULT_EXECUTORS),
+    )
+    .addOption(
+      setting("--statement-timeout <ms>", "how long a request may take; executors only")
+        .argParser(wholeNumber(1))
+        .default(DEFAULT_STATEMENT_TIMEOUT_MS),
+    )
+    .addOption(
+      setting("--executor-max-rss <bytes>", "replace an executor that has grown beyond it")
+        .argParser(wholeNumber(1))
+        .default(DEFAULT_EXECUTOR_MAX_RSS_BYTES),
+    )
+    .addOption(setting("--log-level <level>", "what is logged to stderr").choices(LOG_LEVELS).default("warn"))
+    .addOption(
       setting("--grace-ms <n>", "how long running requests may take at the end")
         .argParser(wholeNumber(0))
         .default(DEFAULT_GRACE_MS),
@@ -102,13 +143,16 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   });
   try {
     if (sample) await makeSampleTenants(tenantry);
+    const pool = await startExecutors(tenantry, options);
     const { hono, access } = tenantry.app({
+      ...(pool && { pool }),
       ...given({
         baseDomains: options.baseDomain,
         corsOrigins: options.corsOrigin,
         maxBodyBytes: options.maxBodyBytes,
         maxRows: options.maxRows,
         maxInFlight: options.maxInFlight,
+        maxRequestsPerSecond: options.maxRequestsPerSecond,
       }),
       ...(options.publicKey !== undefined && {
         publicKeys: await importVerificationKeys(await readFile(options.publicKey, "utf8")),
@@ -125,6 +169,20 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   } finally {
     await tenantry.close(graceMs);
   }
+}
+
+async function startExecutors(tenantry: Tenantry, options: ServeOptions): Promise<ExecutorPool | undefined> {
+  if (options.executors === 0) return undefined;
+  const { maxBodyBytes, maxRows } = options;
+  const pool = tenantry.executors({
+    executors: options.executors,
+    statementTimeoutMs: options.statementTimeout,
+    maxRssBytes: options.executorMaxRss,
+    app: given({ maxBodyBytes, maxRows }),
+    onEvent: serverLog(options.logLevel),
+  });
+  await pool.start();
+  return pool;
 }
 
 async function announce({ screen, settings }: Cli, { catalog }: Tenantry, url: string): Promise<void> {

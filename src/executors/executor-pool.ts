@@ -77,6 +77,9 @@ export interface PoolStats {
   readonly recycles: number;
   readonly throttled: number;
   readonly overloaded: number;
+  /** Jobs that waited for their turn, and for how long in sum. */
+  readonly queued: number;
+  readonly queueSeconds: number;
   readonly executors: readonly {
     readonly name: string;
     readonly pid: number | undefined;
@@ -189,8 +192,11 @@ export class ExecutorPool {
 
   /** The executor's own report, and what waits for it. */
   stats(): PoolStats {
+    const queueing = [...this.#places, this.#apart].map(({ lane }) => lane.queueing);
     return {
       ...this.#counts,
+      queued: queueing.reduce((sum, { queued }) => sum + queued, 0),
+      queueSeconds: queueing.reduce((sum, { seconds }) => sum + seconds, 0),
       executors: [...this.#places, this.#apart].map(({ name, lane, figures }) => ({
         name,
         pid: lane.pid,

@@ -74,6 +74,8 @@ export class Lane {
   /** Why the last start failed; undefined after one that did not. */
   #failure: TenantryError | undefined;
   #crashes = 0;
+  #queued = 0;
+  #queueSeconds = 0;
   #startAt = 0;
   #offender: Running | undefined;
   #looking = false;
@@ -94,6 +96,11 @@ export class Lane {
     return this.#queue.waiting;
   }
 
+  /** Jobs that had to wait, and for how long in sum. */
+  get queueing(): { readonly queued: number; readonly seconds: number } {
+    return { queued: this.#queued, seconds: this.#queueSeconds };
+  }
+
   get pid(): number | undefined {
     return this.#executor?.pid;
   }
@@ -111,11 +118,16 @@ export class Lane {
   /** Runs a job in its turn. */
   run(job: Job): void {
     let deadline: ReturnType<typeof setTimeout> | undefined;
+    const entered = performance.now();
     const leaveLine = this.#queue.enter(job.tenant, () => {
-      clearTimeout(deadline);
+      if (deadline !== undefined) {
+        clearTimeout(deadline);
+        this.#queueSeconds += (performance.now() - entered) / 1000;
+      }
       this.#begin(job, false);
     });
     if (this.#queue.waiting === 0) return;
+    this.#queued++;
     deadline = setTimeout(() => {
       leaveLine();
       job.onError(overloaded(job.tenant));

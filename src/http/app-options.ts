@@ -37,6 +37,8 @@ export interface AppOptions
   readonly maxBatchStatements?: number;
   /** Requests of one tenant that run at once. @default 256 */
   readonly maxInFlight?: number;
+  /** Requests of one tenant a second; 0 for no limit. @default 0 */
+  readonly maxRequestsPerSecond?: number;
   /** Told of errors that are nobody's but ours. @default they are printed to stderr */
   readonly onInternalError?: OnInternalError;
 }
@@ -55,6 +57,9 @@ const OPTIONS = v.strictObject({
   maxParameters: count,
   maxBatchStatements: count,
   maxInFlight: count,
+  maxRequestsPerSecond: v.optional(
+    v.pipe(v.number(), v.safeInteger("is a whole number"), v.minValue(0, "is not negative")),
+  ),
   baseDomains: names,
   exceptHosts: names,
   corsOrigins: v.optional(
@@ -80,6 +85,7 @@ export function appSettings(given: AppOptions): AppSettings {
     maxParameters: options.maxParameters ?? DEFAULT_MAX_PARAMETERS,
     maxBatchStatements: options.maxBatchStatements ?? DEFAULT_MAX_BATCH_STATEMENTS,
     maxInFlight: options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
+    maxRequestsPerSecond: options.maxRequestsPerSecond ?? 0,
     baseDomains: options.baseDomains ?? [],
     exceptHosts: options.exceptHosts ?? [],
     corsOrigins: options.corsOrigins ?? [],

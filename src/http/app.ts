@@ -22,6 +22,7 @@ import { unanswered } from "./not-found.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
 import { createTenantResolver } from "./resolve-tenant.ts";
 import { routeLabel } from "./route-label.ts";
+import { tenantRate } from "./tenant-rate.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 import { tenantContext } from "./tenant-context.ts";
 
@@ -120,6 +121,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
       exceptHosts: settings.exceptHosts,
     }),
     inFlight: new InFlight(settings.maxInFlight),
+    rate: settings.maxRequestsPerSecond > 0 ? tenantRate(settings.maxRequestsPerSecond) : undefined,
     onTenant: (tenant) => metrics?.tenant(tenant),
   });
   const ofTenant = parts.pool

@@ -9,6 +9,7 @@ import type { Access } from "./access.ts";
 import { authorize, unauthenticated } from "./authorize.ts";
 import type { RequestLimits, TenantryEnv } from "./env.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { TenantRate } from "./tenant-rate.ts";
 import type { TenantResolver } from "./resolve-tenant.ts";
 
 /** What the context is made from. */
@@ -18,6 +19,8 @@ export interface TenantContextOptions {
   readonly tenants: Tenants;
   readonly resolver: TenantResolver;
   readonly inFlight: InFlight;
+  /** How many requests a tenant may send a second; undefined for any number. */
+  readonly rate: TenantRate | undefined;
   readonly limits: RequestLimits;
   /** Told of each request's tenant. */
   readonly onTenant: (tenant: string) => void;
@@ -25,7 +28,7 @@ export interface TenantContextOptions {
 
 /** Puts the tenant, its database and the caller's rights into the context of everything behind it. */
 export function tenantContext(options: TenantContextOptions): MiddlewareHandler<TenantryEnv> {
-  const { access, catalog, tenants, resolver, inFlight, limits, onTenant } = options;
+  const { access, catalog, tenants, resolver, inFlight, rate, limits, onTenant } = options;
   const exactIntegers = tenants.driver.capabilities.bigint;
 
   return async (c, next) => {
@@ -43,6 +46,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
     const { incarnation } = record;
     authorize(caller, { scope: "read", tenant, incarnation });
 
+    if (rate) await rate(tenant);
     const runner = tenants.runner(tenant);
     c.set("tenant", tenant);
     c.set("caller", caller);

@@ -3,6 +3,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { HandleCacheStats } from "../handle-cache/handle-cache.ts";
+import { type PoolFigures, registerPoolMetrics } from "./pool-metrics.ts";
 import { TopTenants } from "./top-tenants.ts";
 
 /** Tenants that get a series of their own in `/metrics`. */
@@ -14,6 +15,8 @@ const SECONDS_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 export interface MetricsSources {
   readonly catalog: Catalog;
   readonly handles: () => HandleCacheStats;
+  /** Of the executors, where there are any. */
+  readonly pool?: () => PoolFigures;
   /** @default 20 */
   readonly topTenants?: number;
 }
@@ -26,9 +29,10 @@ export class Metrics {
   readonly #children = new Map<string, { observe(seconds: number): void }>();
   readonly #top: TopTenants;
 
-  constructor({ catalog, handles, topTenants = DEFAULT_TOP_TENANTS }: MetricsSources) {
+  constructor({ catalog, handles, pool, topTenants = DEFAULT_TOP_TENANTS }: MetricsSources) {
     this.#top = new TopTenants(topTenants);
     const registers = [this.#registry];
+    if (pool) registerPoolMetrics(this.#registry, pool);
     this.#requests = new Histogram({
       name: "tenantry_http_request_duration_seconds",
       help: "HTTP requests by route, method and status.",
@@ -57,6 +61,7 @@ export class Metrics {
       ["hits_total", "Uses of a database that was open.", (stats) => stats.hits],
       ["opens_total", "Databases opened.", (stats) => stats.opens],
       ["failed_opens_total", "Databases that could not be opened.", (stats) => stats.failedOpens],
+      ["failed_closes_total", "Databases whose closing failed.", (stats) => stats.failedCloses],
       ["evictions_total", "Databases closed to make room.", (stats) => stats.evictions],
       ["idle_closes_total", "Databases closed because nobody used them.", (stats) => stats.idleCloses],
       ["exhausted_total", "Callers turned away because all handles were in use.", (stats) => stats.exhausted],

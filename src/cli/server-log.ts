@@ -1,0 +1,26 @@
+// Owns the server's log: what happens to executors, for the operator. JSON lines on stderr, as pino writes them.
+// Answers and tenants' data are never in it.
+import { destination, pino } from "pino";
+import type { PoolEvent } from "../executors/executor-pool.ts";
+
+/** Levels of the log. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What is written of each event, and how grave it is. */
+const SAID: Readonly<Record<PoolEvent["what"], readonly ["info" | "warn", string]>> = {
+  killed: ["warn", "a statement ran past its time limit; its executor was killed"],
+  ended: ["info", "an executor ended"],
+  recycled: ["info", "an executor had grown and is replaced"],
+  apart: ["warn", "a tenant takes most of an executor's time; it runs apart"],
+};
+
+/** Writes a pool's events. */
+export function serverLog(level: LogLevel): (event: PoolEvent) => void {
+  const log = pino({ name: "tenantry", level }, destination({ fd: 2, sync: true }));
+  return ({ what, ...details }) => {
+    const [gravity, message] = SAID[what];
+    const crashed = "reason" in details && details.reason === "crashed";
+    log[crashed ? "warn" : gravity]({ event: what, ...details }, message);
+  };
+}
