@@ -27,6 +27,10 @@ export interface FileRoutesOptions {
 
 /** The first bytes of every SQLite 3 file. */
 const MAGIC = "SQLite format 3\0";
+/** The header of a SQLite file says how large its pages are, in two bytes: 1 stands for what does not fit. */
+const HEADER_BYTES = 100;
+const PAGE_SIZE_OFFSET = 16;
+const MAX_PAGE_BYTES = 65_536;
 const SQLITE_MEDIA_TYPE = "application/vnd.sqlite3";
 
 /** `POST /tenants/:tenant/import` and `GET /tenants/:tenant/export`. @throws {TenantryError} `INVALID_OPTION` */
@@ -92,15 +96,22 @@ async function receive({ body, headers }: Request, path: string, maxBytes: numbe
   await pipeline(chunksOf(body, maxBytes), createWriteStream(path, { flags: "wx" })).catch(rethrowAsOurs);
 }
 
+/** Sees what SQLite would not: it fills a last page that is cut off with zeros. */
 async function assertSqlite(path: string): Promise<void> {
   const file = await open(path, "r");
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, 0);
-    if (bytesRead === MAGIC.length && buffer.toString("latin1") === MAGIC) return;
+    const header = Buffer.alloc(HEADER_BYTES);
+    const { bytesRead } = await file.read(header, 0, HEADER_BYTES, 0);
+    if (bytesRead < MAGIC.length || header.toString("latin1", 0, MAGIC.length) !== MAGIC) {
+      throw notSqlite("It does not begin as a SQLite file does.");
+    }
+    const field = header.readUInt16BE(PAGE_SIZE_OFFSET);
+    const pageBytes = field === 1 ? MAX_PAGE_BYTES : field;
+    const { size } = await file.stat();
+    if (bytesRead < HEADER_BYTES || size % pageBytes !== 0) throw notSqlite("It is cut off.");
   } finally {
     await file.close();
   }
-  throw notSqlite("It does not begin as a SQLite file does.");
 }
 
 function notSqlite(message: string): TenantryError {
