@@ -144,6 +144,12 @@ test("the README's first block is the two commands that a newcomer types", () =>
   expect(scripts).toHaveProperty("test");
 });
 
+test("URLs that a shell could take for patterns are quoted", () => {
+  const bare = /(?:^|\s)https?:\/\/\S*[?&*[]\S*/gm;
+  const commands = all.filter(({ language }) => SHELL.has(language));
+  expect(commands.flatMap(({ text }) => text.match(bare) ?? [])).toEqual([]);
+});
+
 test("every block is of a language that is run or shown, and these are not run", () => {
   const known = new Set([...SHELL, ...CODE, ...SHOWN, ""]);
   expect(all.filter(({ language }) => !known.has(language))).toEqual([]);
