@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Block, blocksOf, pages, ROOT, SHOWN } from "./docs-blocks.ts";
+import { docExamples } from "./docs-examples.ts";
 import { checkout, entries } from "./docs-checkout.ts";
 
 const SHELL = new Set(["sh"]);
@@ -117,15 +118,16 @@ describe.each(pages().filter((page) => runnable.some((block) => block.page === p
   });
 });
 
-test("every TypeScript block is sound by its types", async () => {
+test("every TypeScript block, and every example of an entry's docstrings, is sound by its types", async () => {
   const dir = await mkdtemp(join(tmpdir(), "tenantry-docs-types-"));
   onTestFinished(() => rm(dir, { recursive: true }));
   await symlink(join(ROOT, "node_modules"), join(dir, "node_modules"));
   const programs = programsOf(
     all.filter(({ language, notRun }) => language === "ts" && notRun === undefined),
   );
-  expect(programs.length).toBeGreaterThan(0);
-  for (const { name, source } of programs) await writeFile(join(dir, name), source);
+  const examples = docExamples(imports);
+  expect(examples.map(({ name }) => name)).toContain("example-createTenantry.mts");
+  for (const { name, source } of [...programs, ...examples]) await writeFile(join(dir, name), source);
   const paths = Object.fromEntries([...imports].map(([name, file]) => [name, [file]]));
   const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions: { paths }, include: ["*.mts"] };
   await writeFile(join(dir, "tsconfig.json"), JSON.stringify(config));
