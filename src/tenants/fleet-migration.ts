@@ -66,9 +66,7 @@ export class FleetMigration {
   /** How many tenants {@link run} would visit: one question to the catalog. */
   async countBehind({ retry = false }: { readonly retry?: boolean } = {}): Promise<number> {
     const { catalog, migrations } = this.#tenants;
-    return retry
-      ? (await catalog.count()).quarantined
-      : catalog.countBehind(migrations.hash, SWEPT_STATES);
+    return retry ? (await catalog.count()).quarantined : catalog.countBehind(migrations.hash, SWEPT_STATES);
   }
 
   /**
@@ -81,9 +79,7 @@ export class FleetMigration {
     undefined
   > {
     const { catalog, migrations } = this.#tenants;
-    return retry
-      ? catalog.iterate({ state: "quarantined" })
-      : catalog.behind(migrations.hash, SWEPT_STATES);
+    return retry ? catalog.iterate({ state: "quarantined" }) : catalog.behind(migrations.hash, SWEPT_STATES);
   }
 
   /** Migrates every tenant that is behind, past failures, which are quarantined and named in the result. */
