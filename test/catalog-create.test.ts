@@ -30,6 +30,7 @@ describe("creating a tenant", () => {
       createdAt: 1_700_000_000_000,
       updatedAt: 1_700_000_000_000,
       openedAt: null,
+      statementTimeoutMs: null,
       deletedAt: null,
     });
     expect(await catalog.get(acme, { fresh: true })).toEqual(made);

@@ -33,6 +33,7 @@ CREATE TABLE tenants (
   schema_version TEXT NOT NULL,
   schema_hash TEXT NOT NULL,
   size_bytes INTEGER NOT NULL,
+  statement_timeout_ms INTEGER CHECK (statement_timeout_ms > 0),
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   opened_at INTEGER,

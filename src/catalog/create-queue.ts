@@ -63,7 +63,7 @@ ON CONFLICT (id) DO UPDATE SET
   incarnation = excluded.incarnation, state = excluded.state, reason = NULL, driver = excluded.driver,
   shard = excluded.shard, schema_version = excluded.schema_version, schema_hash = excluded.schema_hash,
   size_bytes = excluded.size_bytes, created_at = excluded.created_at, updated_at = excluded.updated_at,
-  opened_at = NULL, deleted_at = NULL
+  opened_at = NULL, statement_timeout_ms = NULL, deleted_at = NULL
 WHERE tenants.state = 'deleted'`;
 
 const AUDIT_SQL = `
@@ -189,6 +189,7 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
     createdAt: now,
     updatedAt: now,
     openedAt: null,
+    statementTimeoutMs: null,
     deletedAt: null,
   };
 }

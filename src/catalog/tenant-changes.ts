@@ -41,6 +41,8 @@ export interface TenantUpdate {
   readonly sizeBytes?: number | undefined;
   /** Milliseconds since 1970. */
   readonly openedAt?: number | undefined;
+  /** Null takes the tenant's own limit away. */
+  readonly statementTimeoutMs?: number | null | undefined;
 }
 
 /** What {@link TenantChanges} works on. */
@@ -94,7 +96,7 @@ export class TenantChanges {
   /** Writes facts. */
   async update(id: TenantId, update: TenantUpdate): Promise<TenantRecord> {
     const { db, cache, clock } = this.#options;
-    const { driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt } = update;
+    const { driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt, statementTimeoutMs } = update;
     const facts = [driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt];
     const record = await cache.keep(
       id,
@@ -103,9 +105,16 @@ export class TenantChanges {
           sql: `UPDATE tenants SET
                   driver = coalesce(?, driver), shard = coalesce(?, shard),
                   schema_version = coalesce(?, schema_version), schema_hash = coalesce(?, schema_hash),
-                  size_bytes = coalesce(?, size_bytes), opened_at = coalesce(?, opened_at), updated_at = ?
+                  size_bytes = coalesce(?, size_bytes), opened_at = coalesce(?, opened_at),
+                  statement_timeout_ms = iif(?, ?, statement_timeout_ms), updated_at = ?
                 WHERE id = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`,
-          params: [...facts.map((fact) => fact ?? null), clock(), id],
+          params: [
+            ...facts.map((fact) => fact ?? null),
+            statementTimeoutMs === undefined ? 0 : 1,
+            statementTimeoutMs ?? null,
+            clock(),
+            id,
+          ],
         });
         return rows[0] as TenantRecord | undefined;
       },

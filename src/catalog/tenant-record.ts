@@ -47,6 +47,8 @@ export interface TenantRecord {
   readonly updatedAt: number;
   /** When it was last opened, as of the last flush of touches. */
   readonly openedAt: number | null;
+  /** Milliseconds that a request of this tenant may take; null for the server's own limit. */
+  readonly statementTimeoutMs: number | null;
   readonly deletedAt: number | null;
 }
 
@@ -54,5 +56,5 @@ export interface TenantRecord {
 export const TENANT_COLUMNS = [
   "id, incarnation, state, reason, driver, shard, schema_version AS schemaVersion",
   "schema_hash AS schemaHash, size_bytes AS sizeBytes, created_at AS createdAt, updated_at AS updatedAt",
-  "opened_at AS openedAt, deleted_at AS deletedAt",
+  "opened_at AS openedAt, statement_timeout_ms AS statementTimeoutMs, deleted_at AS deletedAt",
 ].join(", ");

@@ -40,6 +40,13 @@ const STATE_STYLES: Readonly<Record<TenantState, Style>> = {
   deleted: "gray",
 };
 
+/** Takes a tenant's own limit away. */
+const NO_LIMIT = "none";
+
+function timeLimit(text: string): number | typeof NO_LIMIT {
+  return text === NO_LIMIT ? NO_LIMIT : wholeNumber(1)(text);
+}
+
 interface ListOptions {
   readonly state?: TenantState[];
   readonly prefix?: string;
@@ -115,6 +122,26 @@ export function tenantsCommand(program: Command, cli: Cli): void {
           lifecycle.suspend(id, { actor: cli.actor, ...(reason !== undefined && { reason }) }),
         ),
       ),
+    );
+
+  tenants
+    .command("limit")
+    .description("set how long a tenant's requests may take; none for the server's own limit")
+    .argument("<tenant>")
+    .argument("<ms>", "milliseconds, or none", timeLimit)
+    .action((name: string, limit: number | typeof NO_LIMIT) =>
+      cli.use({}, async ({ catalog, driver }) => {
+        const statementTimeoutMs = limit === NO_LIMIT ? null : limit;
+        const record = await catalog.update(parseTenantId(name), { statementTimeoutMs });
+        const { id: tenant } = record;
+        await catalog.audit({
+          actor: cli.actor,
+          action: "tenant.update",
+          tenant,
+          detail: { statementTimeoutMs },
+        });
+        await show(cli, record, await catalog.aliasesOf(tenant), databasePath(driver.dir, tenant));
+      }),
     );
 
   tenants
@@ -211,6 +238,7 @@ async function show(cli: Cli, record: TenantRecord, hosts: readonly string[], pa
     ["created", `${momentText(record.createdAt)} UTC`],
     ["changed", `${momentText(record.updatedAt)} UTC`],
     ["opened", record.openedAt === null ? null : `${momentText(record.openedAt)} UTC`],
+    ["time limit", record.statementTimeoutMs === null ? null : `${record.statementTimeoutMs} ms`],
     ["deleted", record.deletedAt === null ? null : `${momentText(record.deletedAt)} UTC`],
     ["incarnation", record.incarnation],
     ["driver", record.driver],

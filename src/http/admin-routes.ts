@@ -35,6 +35,10 @@ export const CREATE_TENANT_BODY = v.strictObject({ id: v.string() });
 export const SUSPEND_TENANT_BODY = v.strictObject({
   reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
 });
+/** `PATCH /admin/tenants/:tenant`. */
+export const UPDATE_TENANT_BODY = v.strictObject({
+  statementTimeoutMs: v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+});
 /** `POST /admin/tenants/:tenant/aliases`. */
 export const ADD_ALIAS_BODY = v.strictObject({ host: v.string() });
 /** `POST /admin/keys`. */
@@ -95,6 +99,12 @@ export function adminRoutes({
       return c.json(record, 201, { location: `/admin/tenants/${record.id}` });
     })
     .get("/tenants/:tenant", async (c) => c.json(await find(c, { deleted: true })))
+    .patch("/tenants/:tenant", async (c) => {
+      const settings = await body(c, UPDATE_TENANT_BODY);
+      const record = await catalog.update(tenantOf(c), settings);
+      await catalog.audit({ ...actorOf(c), action: "tenant.update", tenant: record.id, detail: settings });
+      return c.json(record);
+    })
     .delete("/tenants/:tenant", async (c) => c.json(await lifecycle.delete(tenantOf(c), actorOf(c))))
     .post("/tenants/:tenant/suspend", async (c) => {
       const { reason } = await optionalBody(c, SUSPEND_TENANT_BODY);

@@ -31,6 +31,8 @@ export interface TenantryEnv {
     limits: RequestLimits;
     /** Names this tenant's database in caches: the tenant's id and its incarnation. */
     schemaKey: string;
+    /** Milliseconds that the tenant's requests may take; null for the server's own limit. */
+    statementTimeoutMs: number | null;
     /** Whether the driver gives and takes 64-bit integers exactly: its capability `bigint`. */
     exactIntegers: boolean;
     /** @throws {TenantryError} `FORBIDDEN`, `UNAUTHENTICATED` or `TENANT_NOT_FOUND` */

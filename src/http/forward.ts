@@ -44,7 +44,7 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
       },
       body,
       {
-        timeoutMs: timeoutOf(c, pool.statementTimeoutMs),
+        timeoutMs: timeoutOf(c, c.get("statementTimeoutMs") ?? pool.statementTimeoutMs),
         repeatable: () => isRepeatable(method, path, body, c.req.header("idempotency-key")),
       },
     );

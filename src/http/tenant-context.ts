@@ -53,6 +53,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
     c.set("runner", runner);
     c.set("db", tenantDatabase(runner));
     c.set("schemaKey", incarnation);
+    c.set("statementTimeoutMs", record.statementTimeoutMs);
     c.set("exactIntegers", exactIntegers);
     c.set("limits", limits);
     c.set("authorize", (scope) => authorize(caller, { scope, tenant, incarnation }));

@@ -8,6 +8,7 @@ import {
   CREATE_TENANT_BODY,
   ROTATE_KEY_BODY,
   SUSPEND_TENANT_BODY,
+  UPDATE_TENANT_BODY,
 } from "../admin-routes.ts";
 import {
   AUDIT_ENTRY,
@@ -73,6 +74,16 @@ export const ROUTES: readonly RouteDescription[] = [
     tag: "tenants",
     summary: "Show a tenant",
     scope: "admin",
+    responses: ok("The tenant.", TENANT),
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "patch",
+    path: "/admin/tenants/{tenant}",
+    tag: "tenants",
+    summary: "Change a tenant's own limits",
+    scope: "admin",
+    body: UPDATE_TENANT_BODY,
     responses: ok("The tenant.", TENANT),
     errors: ["TENANT_NOT_FOUND"],
   },

@@ -26,6 +26,10 @@ export const TENANT = v.object({
   createdAt: time,
   updatedAt: time,
   openedAt: v.nullable(time),
+  statementTimeoutMs: v.pipe(
+    v.nullable(v.number()),
+    v.description("Milliseconds that a request may take; null for the server's own limit."),
+  ),
   deletedAt: v.nullable(time),
 });
 export const KEY = v.object({
