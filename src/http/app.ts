@@ -13,7 +13,7 @@ import { Access } from "./access.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
-import type { AdminEnv, TenantryEnv } from "./env.ts";
+import type { AdminEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { forward } from "./forward.ts";
@@ -124,15 +124,18 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     rate: settings.maxRequestsPerSecond > 0 ? tenantRate(settings.maxRequestsPerSecond) : undefined,
     onTenant: (tenant) => metrics?.tenant(tenant),
   });
-  const ofTenant = parts.pool
-    ? new Hono<TenantryEnv>().all("*", forward(parts.pool, settings))
-    : tenantRoutes(settings);
-
   const document = adminOpenApi();
   hono.get("/openapi.json", (c) => c.json(document));
-  for (const path of ["/t/:tenant/*", "/query", "/batch", "/schema", "/rest/*"])
-    hono.use(path, context as never);
-  hono.route("/t/:tenant", ofTenant);
-  hono.route("/", ofTenant);
+  const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/rest/*"];
+  for (const path of paths) hono.use(path, context as never);
+  if (parts.pool) {
+    // Only what the context was made for: any other path is nobody's.
+    const handler = forward(parts.pool, settings);
+    for (const path of paths) hono.all(path, handler as never);
+  } else {
+    const ofTenant = tenantRoutes(settings);
+    hono.route("/t/:tenant", ofTenant);
+    hono.route("/", ofTenant);
+  }
   return { hono, access };
 }
