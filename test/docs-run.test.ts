@@ -14,6 +14,9 @@ import { type Block, blocksOf, pages, ROOT, SHOWN } from "./docs-blocks.ts";
 import { docExamples } from "./docs-examples.ts";
 import { checkout, entries } from "./docs-checkout.ts";
 
+/** For a page, in milliseconds: a command line for each of its commands, on a machine that is busy. */
+const PAGE_TIMEOUT_MS = 180_000;
+
 const SHELL = new Set(["sh"]);
 const CODE = new Set(["ts", "js"]);
 
@@ -92,30 +95,34 @@ function expectOutput(printed: string, output: string | undefined, where: string
 }
 
 describe.each(pages().filter((page) => runnable.some((block) => block.page === page)))("%s", (page) => {
-  test("every command and program works, and prints what the page says", async () => {
-    await using folder = await checkout(imports);
-    const blocks = runnable.filter((block) => block.page === page);
+  test(
+    "every command and program works, and prints what the page says",
+    async () => {
+      await using folder = await checkout(imports);
+      const blocks = runnable.filter((block) => block.page === page);
 
-    const commands = blocks.filter(({ language }) => SHELL.has(language));
-    const mark = "\u001e";
-    // One shell for the page, as a reader has: what a block sets is there in the next one.
-    const script = commands.map(({ text }) => `printf '\\036'\n${asScript(text)}`).join("\n");
-    const { code, stdout, stderr } = await folder.shell(`${FAILING}\n${script}`);
-    const printed = stdout.split(mark).slice(1);
-    const last = commands[printed.length - 1];
-    expect(code, `${page}:${last?.line}: ${stderr}\n${printed.at(-1)?.slice(0, 2000)}`).toBe(0);
-    for (const [i, block] of commands.entries()) {
-      const where = `${page}:${block.line}`;
-      if (!block.text.startsWith("npm ci")) expect(printed[i]?.trim(), where).not.toBe("");
-      expectOutput(printed[i] as string, block.output, where);
-    }
+      const commands = blocks.filter(({ language }) => SHELL.has(language));
+      const mark = "\u001e";
+      // One shell for the page, as a reader has: what a block sets is there in the next one.
+      const script = commands.map(({ text }) => `printf '\\036'\n${asScript(text)}`).join("\n");
+      const { code, stdout, stderr } = await folder.shell(`${FAILING}\n${script}`);
+      const printed = stdout.split(mark).slice(1);
+      const last = commands[printed.length - 1];
+      expect(code, `${page}:${last?.line}: ${stderr}\n${printed.at(-1)?.slice(0, 2000)}`).toBe(0);
+      for (const [i, block] of commands.entries()) {
+        const where = `${page}:${block.line}`;
+        if (!block.text.startsWith("npm ci")) expect(printed[i]?.trim(), where).not.toBe("");
+        expectOutput(printed[i] as string, block.output, where);
+      }
 
-    for (const { name, source, output } of programsOf(blocks)) {
-      const { code, stdout, stderr } = await folder.node(name, source);
-      expect(`${code} ${stderr}`, name).toBe("0 ");
-      expectOutput(stdout, output, name);
-    }
-  });
+      for (const { name, source, output } of programsOf(blocks)) {
+        const { code, stdout, stderr } = await folder.node(name, source);
+        expect(`${code} ${stderr}`, name).toBe("0 ");
+        expectOutput(stdout, output, name);
+      }
+    },
+    PAGE_TIMEOUT_MS,
+  );
 });
 
 test("every TypeScript block, and every example of an entry's docstrings, is sound by its types", async () => {
@@ -156,5 +163,7 @@ test("every block is of a language that is run or shown, and these are not run",
   const known = new Set([...SHELL, ...CODE, ...SHOWN, ""]);
   expect(all.filter(({ language }) => !known.has(language))).toEqual([]);
   const notRun = all.filter((block) => block.notRun !== undefined);
-  expect(notRun.map(({ page, notRun }) => `${page}: ${notRun}`)).toEqual([]);
+  expect(notRun.map(({ page, notRun }) => `${page}: ${notRun}`)).toEqual([
+    "docs/executors.md: a second server on the port of the first; the tests of executors start such servers",
+  ]);
 });
