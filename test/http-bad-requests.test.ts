@@ -162,7 +162,7 @@ test("what nothing answers is 404, a wrong method 405 with Allow", async () => {
     ["POST", "/t/acme/schema", "GET, HEAD"],
     ["OPTIONS", "/t/acme/query", "POST"],
     ["PUT", "/admin/tenants", "GET, HEAD, POST"],
-    ["PATCH", "/admin/tenants/acme", "GET, HEAD, DELETE"],
+    ["PUT", "/admin/tenants/acme", "GET, HEAD, PATCH, DELETE"],
     ["GET", "/admin/tenants/acme/suspend", "POST"],
     ["POST", "/admin/tenants/acme/export", "GET, HEAD"],
     ["POST", "/healthz", "GET, HEAD"],
