@@ -62,6 +62,19 @@ describe("a row in memory", () => {
     expect(await fresh).toMatchObject({ state: "suspended" });
   });
 
+  test("is passed by for what holds up to now, within the same turn, and else is enough for it", async () => {
+    const { here, elsewhere, handle } = await twoCatalogs();
+    const run = vi.spyOn(handle, "run");
+    await nextTurn();
+    here.peek(acme);
+    expect(await here.get(acme, { upToNow: true })).toMatchObject({ state: "active" });
+    expect(run).not.toHaveBeenCalled();
+    const suspending = elsewhere.setState(acme, suspend);
+    const now = here.get(acme, { upToNow: true });
+    await suspending;
+    expect(await now).toMatchObject({ state: "suspended" });
+  });
+
   test("stays while nobody writes", async () => {
     const { here } = await twoCatalogs();
     const { drops } = here.stats();

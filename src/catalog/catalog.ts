@@ -69,6 +69,12 @@ export interface CatalogStats {
 export interface GetTenantOptions {
   /** As the database has it at this moment, not this turn of the event loop. @default false */
   readonly fresh?: boolean | undefined;
+  /**
+   * As others have left it up to this moment, not this turn; what waits here to be written counts, too. A
+   * tenth of the cost of `fresh`.
+   * @default false
+   */
+  readonly upToNow?: boolean | undefined;
   /** The tombstone too, where the tenant is deleted. Reads the database. @default false */
   readonly deleted?: boolean | undefined;
 }
@@ -231,8 +237,11 @@ export async function openCatalog({
 
   return {
     peek: (id) => rows.peek(id),
-    get: (id, { fresh = false, deleted = false } = {}) =>
-      deleted ? tenants.read(id) : fresh ? tenants.getFresh(id) : tenants.get(id),
+    get(id, { fresh = false, upToNow = false, deleted = false } = {}) {
+      if (deleted) return tenants.read(id);
+      if (fresh) return tenants.getFresh(id);
+      return upToNow ? tenants.getUpToNow(id) : tenants.get(id);
+    },
     getMany: (ids) => tenants.getMany(ids),
     changedElsewhere() {
       const before = generation;

@@ -57,12 +57,17 @@ export class Freshness {
     this.#caches.push(cache);
   }
 
-  /** Drops what is in memory if somebody else has written. */
+  /** Drops what is in memory if somebody else had written when this turn's first caller asked. */
   check(): void {
-    if (this.#checked || this.#dataVersion === undefined) return;
-    const version = this.#dataVersion();
+    if (this.#checked || this.timed) return;
     this.#checked = true;
     afterThisTurn(this.#turnEnded);
+    this.checkNow();
+  }
+
+  /** Drops what is in memory if somebody else has written up to now. Knows nothing where rows are timed. */
+  checkNow(): void {
+    const version = this.#dataVersion?.();
     if (version === this.#seen) return;
     this.#seen = version;
     this.#drops++;
@@ -107,6 +112,14 @@ export class RowCache<Row extends {}> {
   /** The row if it is in memory and holds. */
   peek(key: string): Row | undefined {
     this.#freshness.check();
+    return this.#rows.get(key);
+  }
+
+  /** The row if it is in memory, and nobody else has written up to this moment. */
+  peekNow(key: string): Row | undefined {
+    // While a read or write of it runs, what is in memory may already be the past.
+    if (this.#freshness.timed || this.#running.has(key)) return undefined;
+    this.#freshness.checkNow();
     return this.#rows.get(key);
   }
 

@@ -65,6 +65,12 @@ export class TenantTable {
     return this.#cache.get(id, this.#readLive);
   }
 
+  /** A tenant that is not deleted, as everybody else has left it up to now. */
+  getUpToNow(id: TenantId): Promise<TenantRecord | undefined> {
+    const row = this.#cache.peekNow(id);
+    return row === undefined ? this.getFresh(id) : Promise.resolve(row);
+  }
+
   /** A tenant that is not deleted, as the database has it now. */
   getFresh(id: TenantId): Promise<TenantRecord | undefined> {
     return this.#cache.keep(

@@ -223,7 +223,7 @@ export class Tenants {
    * after that, so that one of the two sees the other.
    */
   async #unchanged(record: TenantRecord): Promise<TenantRecord> {
-    const now = await this.catalog.get(record.id, { fresh: true });
+    const now = await this.catalog.get(record.id, { upToNow: true });
     if (now?.incarnation !== record.incarnation) throw unknownTenant(record.id);
     return now;
   }
