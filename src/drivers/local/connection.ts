@@ -1,16 +1,16 @@
 // Owns one better-sqlite3 connection: its pragmas, its prepared statements, and a statement's run.
 // Everything here is synchronous; who may run when is the handle's business.
 import Database from "better-sqlite3";
-import { LRUCache } from "lru-cache";
-import { type Inspection, inspectStatement } from "../../sql/inspect-statement.ts";
-import { TEMPORARY } from "../../sql/refused-names.ts";
 import { splitStatements } from "../../sql/split-statements.ts";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type { ExecResult, ResultSet, RunOptions, StatementMeta } from "../driver.ts";
-import { d1Error, inD1Words } from "../d1-error.ts";
+import { d1Error } from "../d1-error.ts";
 import { bindable } from "../parameter.ts";
-import { byName, type ParameterNames, parameterNames } from "./parameter-names.ts";
+import { ConnectionFacts } from "./connection-facts.ts";
+import type { KnownSql, StatementText } from "./known-sql.ts";
+import { byName } from "./parameter-names.ts";
 import { fromSqlite } from "./sqlite-error.ts";
+import { type KeptStatement, StatementCache } from "./statement-cache.ts";
 
 /** Is told of every statement of one database, for those who must know what an event loop is held by. */
 export interface StatementWatch {
@@ -31,25 +31,18 @@ export interface ConnectionOptions {
   /** Pages that the database may grow to; 0 for no limit. */
   readonly maxPages: number;
   readonly watch?: StatementWatch;
+  /** Shared by all connections of a driver. */
+  readonly knownSql: KnownSql;
 }
 
 /** Bytes to which a checkpoint cuts the write-ahead log, so that one large write does not keep its disk. */
 const JOURNAL_SIZE_LIMIT_BYTES = 4 * 1024 * 1024;
 
-/**
- * Verbs by which a statement reaches past its database or its own end. What else the guard refuses is the
- * application's to do: internal tables are guarded where SQL comes from outside.
- */
-const LEAVES_THE_DATABASE: ReadonlySet<string> = new Set(["ATTACH", "DETACH", "VACUUM", "PRAGMA"]);
-
-interface Prepared {
+interface Prepared extends KeptStatement {
   readonly statement: Database.Statement<unknown[]>;
+  readonly text: StatementText;
   readonly reader: boolean;
   readonly readOnly: boolean;
-  readonly transaction: boolean;
-  readonly schema: boolean;
-  /** Undefined unless a parameter has a name. */
-  readonly names: ParameterNames | undefined;
   arrays: boolean;
   bigint: boolean;
 }
@@ -66,47 +59,50 @@ const NO_ROWS = { columns: [], rows: [] };
 /** One connection to a database file. Its errors are TenantryErrors but for a busy one, which is retried. */
 export class Connection {
   readonly sqlite: Database.Database;
-  readonly #prepared: LRUCache<string, Prepared>;
-  readonly #written: Database.Statement<[], [number, number]>;
-  readonly #pageCount: Database.Statement<[], [number]>;
-  readonly #dataVersion: Database.Statement<[], [number]>;
-  readonly #schemaVersion: Database.Statement<[], [number]>;
-  readonly #pageSize: number;
+  readonly #prepared: StatementCache<Prepared>;
+  readonly #facts: ConnectionFacts;
+  readonly #knownSql: KnownSql;
   readonly #pragmas: string;
   readonly #watch: StatementWatch | undefined;
-  #sizeBytes = 0;
+  /** As it was when somebody last asked. */
+  #sizeBytes: number;
+  #sizeKnown: boolean;
   #lastRowId = 0;
 
-  /** @throws what better-sqlite3 throws; nothing stays open then */
-  constructor(path: string, options: ConnectionOptions) {
+  /**
+   * @param sizeBytes of the database, where that is known; 0 where it is not
+   * @throws what better-sqlite3 throws; nothing stays open then
+   */
+  constructor(path: string, options: ConnectionOptions, sizeBytes = 0) {
     const sqlite = new Database(path, { fileMustExist: true, timeout: 0 });
     try {
       this.#pragmas = pragmas(options);
-      this.#watch = options.watch;
       sqlite.exec(this.#pragmas);
-      this.#written = sqlite
-        .prepare<[], [number, number]>("SELECT total_changes(), last_insert_rowid()")
-        .raw();
-      this.#pageCount = sqlite.prepare<[], [number]>("PRAGMA page_count").raw();
-      this.#dataVersion = sqlite.prepare<[], [number]>("PRAGMA data_version").raw();
-      this.#schemaVersion = sqlite.prepare<[], [number]>("PRAGMA schema_version").raw();
-      this.#pageSize = sqlite.pragma("page_size", { simple: true }) as number;
     } catch (error) {
       sqlite.close();
       throw error;
     }
     this.sqlite = sqlite;
-    this.#prepared = new LRUCache({ max: options.statementCacheEntries });
+    this.#facts = new ConnectionFacts(sqlite);
+    this.#prepared = new StatementCache(options.statementCacheEntries);
+    this.#knownSql = options.knownSql;
+    this.#watch = options.watch;
+    this.#sizeBytes = sizeBytes;
+    this.#sizeKnown = sizeBytes > 0;
   }
 
-  /** Bytes of the database now. */
+  /** Bytes of the database, as far as this connection knows without asking again. */
   get sizeBytes(): number {
-    return (this.#sizeBytes = (this.#pageCount.get()?.[0] ?? 0) * this.#pageSize);
+    if (!this.#sizeKnown) {
+      this.#sizeBytes = this.#facts.sizeBytes;
+      this.#sizeKnown = true;
+    }
+    return this.#sizeBytes;
   }
 
   /** Changes whenever somebody other than this connection has committed. */
   get dataVersion(): number {
-    return this.#dataVersion.get()?.[0] ?? 0;
+    return this.#facts.dataVersion;
   }
 
   get inTransaction(): boolean {
@@ -130,32 +126,26 @@ export class Connection {
     this.sqlite.defaultSafeIntegers(false);
     this.sqlite.unsafeMode(false);
     this.sqlite.exec(this.#pragmas);
+    this.#sizeKnown = false;
   }
 
   /** Prepares `sql`, or finds it prepared. @throws {TenantryError} `SQL_ERROR`, `SQL_REFUSED`, … */
   prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known) return known;
-    const { kind, verb, refusal } = inspect(sql);
-    if (kind === "refused" && (LEAVES_THE_DATABASE.has(verb) || refusal === TEMPORARY)) {
-      throw d1Error("SQL_REFUSED", "not authorized: SQLITE_AUTH", {
-        sqliteCode: "SQLITE_AUTH",
-        hint: "A tenant's SQL stays in its own database, and leaves nothing on the connection that its requests share. withSqlite() gives the raw handle.",
-      });
-    }
+    const text = this.#knownSql.read(sql);
     try {
       const statement = this.sqlite.prepare<unknown[]>(sql);
       const prepared: Prepared = {
         statement,
+        text,
         reader: statement.reader,
         readOnly: statement.readonly,
-        transaction: kind === "transaction",
-        schema: kind === "schema",
-        names: parameterNames(sql),
         arrays: false,
         bigint: false,
+        used: false,
       };
-      this.#prepared.set(sql, prepared);
+      this.#prepared.add(sql, prepared);
       return prepared;
     } catch (error) {
       throw fromSqlite(error);
@@ -185,24 +175,24 @@ export class Connection {
   ): ResultSet {
     this.#watch?.begin();
     const bound = bindable(params);
-    const values = prepared.names === undefined ? bound : byName(prepared.names, bound);
+    const { names, schema } = prepared.text;
+    const values = names === undefined ? bound : byName(names, bound);
     if (options.readOnly && !prepared.readOnly) throw readOnly();
     if (prepared.readOnly) {
       const started = performance.now();
       const { columns, rows } = this.#rows(prepared, values, options, size);
       return { columns, rows, meta: this.#meta(started, rows.length) };
     }
-    const [changesBefore, rowIdBefore] = this.#written.get()!;
-    const schemaBefore = prepared.schema ? this.#schemaVersion.get()![0] : 0;
+    const [changesBefore, rowIdBefore] = this.#facts.written;
+    const schemaBefore = schema ? this.#facts.schemaVersion : 0;
+    this.#sizeKnown = false;
     const started = performance.now();
     const { columns, rows } = this.#rows(prepared, values, options, size);
-    const [changesAfter, rowId] = this.#written.get()!;
+    const [changesAfter, rowId] = this.#facts.written;
     const changes = changesAfter - changesBefore;
     this.#lastRowId = rowId;
     const changed =
-      changes > 0 ||
-      rowId !== rowIdBefore ||
-      (prepared.schema && this.#schemaVersion.get()![0] !== schemaBefore);
+      changes > 0 || rowId !== rowIdBefore || (schema && this.#facts.schemaVersion !== schemaBefore);
     return { columns, rows, meta: this.#metaOfWrite(started, changes, changed, rows.length) };
   }
 
@@ -213,7 +203,7 @@ export class Connection {
     if (statements.length === 0) throw d1Error("SQL_NO_STATEMENT", "No SQL statements detected.");
     for (const text of statements) {
       const prepared = this.prepare(text);
-      if (prepared.transaction) throw noTransaction();
+      if (prepared.text.transaction) throw noTransaction();
       this.run(prepared, []);
     }
     return { count: statements.length, duration: performance.now() - started };
@@ -247,6 +237,8 @@ export class Connection {
   }
 
   #meta(started: number, read: number): StatementMeta {
+    // Only the first read after a write does not know the size.
+    if (!this.#sizeKnown) return this.#metaOfWrite(started, 0, false, read);
     const duration = performance.now() - started;
     this.#watch?.end(duration);
     return {
@@ -254,7 +246,7 @@ export class Connection {
       changes: 0,
       last_row_id: this.#lastRowId,
       changed_db: false,
-      size_after: this.#sizeBytes || this.sizeBytes,
+      size_after: this.#sizeBytes,
       rows_read: read,
       rows_written: 0,
     };
@@ -300,14 +292,6 @@ export function readOnly(): TenantryError {
   return new TenantryError("READ_ONLY", "This statement writes, and only reading is allowed here.", {
     hint: "Use a token of scope write, or a write transaction.",
   });
-}
-
-function inspect(sql: string): Inspection {
-  try {
-    return inspectStatement(sql);
-  } catch (error) {
-    throw inD1Words(error);
-  }
 }
 
 function pragmas({ durability, cacheBytes, maxPages }: ConnectionOptions): string {

@@ -10,14 +10,16 @@ const WAL_HEADER_BYTES = 32;
 /**
  * SQLite makes a new database of a file without a byte, and passes over a log whose first bytes are wrong,
  * with all the commits in it. About 10 µs.
+ * @returns the bytes of the database; 0 where there is none, or where a log may say otherwise
  * @throws {TenantryError} `DATABASE_CORRUPT`
  */
-export function assertNotHollow(path: string): void {
+export function assertNotHollow(path: string): number {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size === 0) throw hollow("The database file is empty.");
   const header = headerOfLog(`${path}-wal`);
+  if (header === undefined) return size ?? 0;
   // A log begins with zeros where a power cut came before its first sync: nothing in it was promised.
-  if (header === undefined || header === 0 || (header & ~1) >>> 0 === WAL_MAGIC) return;
+  if (header === 0 || (header & ~1) >>> 0 === WAL_MAGIC) return 0;
   throw hollow("What lies beside the database as its write-ahead log is none: commits would be lost.");
 }
 

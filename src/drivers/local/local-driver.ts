@@ -20,6 +20,7 @@ import {
   syncFile,
 } from "./database-file.ts";
 import { assertNotHollow } from "./file-check.ts";
+import { KnownSql } from "./known-sql.ts";
 import { LocalHandle, type LocalHandleOptions } from "./local-handle.ts";
 import { SessionPool } from "./session-pool.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
@@ -121,22 +122,23 @@ export function localDriver({
     transactionTimeoutMs,
     maxSessions,
     maxPages: Math.floor(maxDatabaseBytes / PAGE_BYTES),
+    knownSql: new KnownSql(),
   };
   const templates = new Map<string, Promise<string>>();
 
   const openHandle = async (
     path: string,
     options: LocalHandleOptions,
-    create = false,
+    { create = false, sizeBytes = 0 } = {},
   ): Promise<LocalHandle> => {
     const shared = await retryWhileBusy(busyTimeoutMs, () => {
       if (create) new Database(path, { timeout: 0 }).close();
-      return new Connection(path, options);
+      return new Connection(path, options, sizeBytes);
     }).catch((error: unknown) => whyNotOpened(path, error));
     return new LocalHandle(path, shared, parts, options);
   };
   const openFile: LocalDriver["openFile"] = (path, { create = false } = {}) =>
-    openHandle(path, handleOptions, create);
+    openHandle(path, handleOptions, { create });
   const watched = (name: string): LocalHandleOptions =>
     statements
       ? {
@@ -236,8 +238,8 @@ export function localDriver({
     async open(name) {
       const path = databasePath(dir, name);
       try {
-        assertNotHollow(path);
-        return await openHandle(path, watched(name));
+        const sizeBytes = assertNotHollow(path);
+        return await openHandle(path, watched(name), { sizeBytes });
       } catch (error) {
         if (!(await exists(path))) throw missing(name, error);
         return rethrowAsOurs(error);

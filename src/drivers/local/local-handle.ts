@@ -76,7 +76,7 @@ export class LocalHandle implements Handle, SessionOwner {
   run(statement: Statement, options?: RunOptions): Promise<ResultSet> {
     return this.#turns.run(() => {
       const prepared = this.#shared.prepare(statement.sql);
-      if (prepared.transaction) throw noTransaction();
+      if (prepared.text.transaction) throw noTransaction();
       if (options?.readOnly && !prepared.readOnly) throw readOnly();
       const call = (): ResultSet => this.#shared.run(prepared, statement.params, options);
       return prepared.readOnly ? this.#attempt(call) : this.#write(call);
@@ -93,7 +93,7 @@ export class LocalHandle implements Handle, SessionOwner {
           // Each is prepared when its turn comes: it may need what an earlier one makes.
           statements.map(({ sql, params }) => {
             const prepared = this.#shared.prepare(sql);
-            if (prepared.transaction) throw noTransaction();
+            if (prepared.text.transaction) throw noTransaction();
             return this.#shared.run(prepared, params, options, size);
           }),
         );
@@ -196,8 +196,8 @@ export class LocalHandle implements Handle, SessionOwner {
     }
   }
 
-  sizeBytes(): Promise<number> {
-    return this.#turns.run(() => this.#attempt(() => this.#shared.sizeBytes));
+  async sizeBytes(): Promise<number> {
+    return this.#attempt(() => this.#shared.sizeBytes);
   }
 
   /** Changes whenever another process, or another connection of this one, has committed. About 1 µs. */

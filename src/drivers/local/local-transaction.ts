@@ -55,7 +55,7 @@ export class LocalTransaction implements SqlRunner {
 
   #run(statement: Statement, options: RunOptions = {}): ResultSet {
     const prepared = this.#connection.prepare(statement.sql);
-    if (prepared.transaction) throw noTransaction();
+    if (prepared.text.transaction) throw noTransaction();
     return this.#connection.run(
       prepared,
       statement.params,

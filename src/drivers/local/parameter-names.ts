@@ -11,7 +11,7 @@ export type ParameterNames = readonly (string | undefined)[];
 /** Whatever has none of these has no named parameter; what has one may still have it in a string. */
 const MAYBE_NAMED = /\?\d|[:@$]/;
 
-/** The names of `sql`'s parameters; undefined when none has a name. `sql` is one that SQLite has prepared. */
+/** The names of `sql`'s parameters; undefined when none has a name. `sql` is one whose tokens are all good. */
 export function parameterNames(sql: string): ParameterNames | undefined {
   if (!MAYBE_NAMED.test(sql)) return undefined;
   // Numbered as sqlite3ExprAssignVarNumber() does it: the first name that a parameter gets is the one it keeps.
