@@ -1,6 +1,7 @@
 // Owns the executors: which tenant belongs to which, who runs apart, when one is replaced, and their figures.
 // Does not know HTTP beyond handing an answer on.
 import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { LRUCache } from "lru-cache";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
@@ -95,6 +96,7 @@ export class ExecutorPool {
   readonly statementTimeoutMs: number;
   readonly #places: readonly Place[];
   readonly #apart: Place;
+  readonly #scratchDir: string;
   readonly #maxRssBytes: number;
   readonly #maxJobs: number;
   readonly #onEvent: (event: PoolEvent) => void;
@@ -107,6 +109,7 @@ export class ExecutorPool {
 
   constructor(options: ExecutorPoolOptions) {
     const { executors, settings, scratchDir } = options;
+    this.#scratchDir = scratchDir;
     this.statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS;
     this.#maxRssBytes = options.maxRssBytes ?? DEFAULT_EXECUTOR_MAX_RSS_BYTES;
     this.#maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
@@ -139,6 +142,7 @@ export class ExecutorPool {
 
   /** Starts every executor. @throws {TenantryError} `EXECUTOR_FAILED` */
   async start(): Promise<void> {
+    await mkdir(this.#scratchDir, { recursive: true });
     await Promise.all(this.#places.map(({ lane }) => lane.start()));
   }
 
