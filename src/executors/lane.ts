@@ -162,6 +162,8 @@ export class Lane {
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     clearInterval(this.#watch);
+    // One that is being started is nobody's yet, and would outlive all others.
+    await this.#starting?.catch(() => undefined);
     const executor = this.#executor;
     if (!executor) return;
     const ended = new Promise<void>((resolve) => (this.#onceEnded = resolve));
