@@ -79,5 +79,6 @@ function judged(
 export const times = (value: number): string => `${value.toFixed(2)} ×`;
 export const perSecond = (value: number): string => `${Math.round(value).toLocaleString("en")}/s`;
 export const micros = (value: number): string => `${value.toFixed(value < 100 ? 1 : 0)} µs`;
+export const milliseconds = (value: number): string => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
 export const seconds = (value: number): string => `${value.toFixed(2)} s`;
 export const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(0)} MB`;

@@ -1,4 +1,5 @@
-// Owns the program of a small HTTP load generator: keep-alive connections, one request at a time on each.
+// Owns the program of a small HTTP load generator: keep-alive connections, one request at a time on each, as
+// many as the server takes or at a rate.
 // Reads only what it needs of an answer: its status and its length.
 import { connect, type Socket } from "node:net";
 import { quantile } from "./figures.ts";
@@ -8,6 +9,10 @@ export interface LoadOrder {
   readonly url: string;
   readonly paths: readonly string[];
   readonly connections: number;
+  /** JSON that is sent with POST; without it, it is GET. */
+  readonly body?: string;
+  /** Requests a second. Those that are due while every connection waits are late, and count as such. */
+  readonly rate?: number;
   /** One of the two ends it. */
   readonly seconds?: number;
   readonly requests?: number;
@@ -15,10 +20,18 @@ export interface LoadOrder {
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 
-function generate({ url, paths, connections, seconds = Infinity, requests = Infinity }: LoadOrder): void {
+function generate(order: LoadOrder): void {
+  const { url, paths, connections, body, rate = Infinity, seconds = Infinity, requests = Infinity } = order;
   const { hostname, port, host, pathname, search } = new URL(url);
   const base = pathname === "/" ? "" : pathname;
-  const texts = paths.map((path) => `GET ${base}${path}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const [method, rest] =
+    body === undefined
+      ? ["GET", "\r\n"]
+      : [
+          "POST",
+          `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+        ];
+  const texts = paths.map((path) => `${method} ${base}${path}${search} HTTP/1.1\r\nHost: ${host}\r\n${rest}`);
   const micros: number[] = [];
   const started = performance.now();
   const endsAt = started + seconds * 1000;
@@ -30,6 +43,7 @@ function generate({ url, paths, connections, seconds = Infinity, requests = Infi
     const result = {
       perSecond: micros.length / took,
       p50Micros: quantile(micros, 0.5),
+      p99Micros: quantile(micros, 0.99),
       requests: micros.length,
       ...(failure !== undefined && { failure }),
     };
@@ -39,14 +53,21 @@ function generate({ url, paths, connections, seconds = Infinity, requests = Infi
   const converse = (socket: Socket): void => {
     let sentAt = 0;
     let pending: Buffer | undefined;
-    const send = (): void => {
-      sentAt = performance.now();
-      if (sent >= requests || sentAt >= endsAt) {
+    const next = (): void => {
+      const now = performance.now();
+      const dueAt = started + (sent * 1000) / rate;
+      if (sent >= requests || Math.max(now, dueAt) >= endsAt) {
         socket.end();
         if (--open === 0) finish();
         return;
       }
-      socket.write(texts[sent++ % texts.length]!);
+      const text = texts[sent++ % texts.length]!;
+      if (dueAt > now) setTimeout(send, dueAt - now, text);
+      else send(text, rate === Infinity ? now : dueAt);
+    };
+    const send = (text: string, from = performance.now()): void => {
+      sentAt = from;
+      socket.write(text);
     };
     socket.on("data", (chunk: Buffer) => {
       const data = pending ? Buffer.concat([pending, chunk]) : chunk;
@@ -62,10 +83,10 @@ function generate({ url, paths, connections, seconds = Infinity, requests = Infi
       if (data.length < headEnd + HEAD_END.length + length) return;
       pending = undefined;
       micros.push((performance.now() - sentAt) * 1000);
-      send();
+      next();
     });
     socket.on("error", (error) => finish(String(error)));
-    send();
+    next();
   };
 
   for (let i = 0; i < connections; i++) {

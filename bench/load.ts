@@ -3,8 +3,11 @@
 // Does not start the server.
 import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { temporaryFolder } from "./fleet.ts";
 import type { LoadOrder } from "./load-generator.ts";
 
 /** What came of a load. */
@@ -12,25 +15,37 @@ export interface LoadResult {
   readonly perSecond: number;
   /** Microseconds in which half of the requests were answered. */
   readonly p50Micros: number;
+  readonly p99Micros: number;
   readonly requests: number;
 }
 
 const run = promisify(execFile);
 
-/** Asks for one URL again and again, each connection as soon as it has its answer. */
-export async function load(url: string, connections: number, seconds: number): Promise<LoadResult> {
-  if (!(await hasWrk())) return loadPaths(url, [""], { connections, seconds });
+/**
+ * Asks for one URL again and again, each connection as soon as it has its answer.
+ * @param body JSON that is sent with POST; without it, it is GET
+ */
+export async function load(
+  url: string,
+  connections: number,
+  seconds: number,
+  body?: string,
+): Promise<LoadResult> {
+  if (!(await hasWrk())) return loadPaths(url, [""], { connections, seconds, ...(body && { body }) });
+  await using script = body === undefined ? undefined : await postScript(body);
   const { stdout } = await run("wrk", [
     "-t1",
     `-c${connections}`,
     `-d${Math.ceil(seconds)}s`,
     "--latency",
+    ...(script ? ["-s", script.path] : []),
     url,
   ]);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`Not every request was answered:\n${stdout}`);
   return {
     perSecond: Number(find(stdout, /Requests\/sec:\s+([\d.]+)/)),
     p50Micros: microsOf(find(stdout, /50%\s+([\d.]+(?:us|ms|s))/)),
+    p99Micros: microsOf(find(stdout, /99%\s+([\d.]+(?:us|ms|s))/)),
     requests: Number(find(stdout, /(\d+) requests in/)),
   };
 }
@@ -39,7 +54,7 @@ export async function load(url: string, connections: number, seconds: number): P
 export async function loadPaths(
   url: string,
   paths: readonly string[],
-  limit: { readonly connections: number; readonly seconds?: number; readonly requests?: number },
+  limit: Omit<LoadOrder, "url" | "paths">,
 ): Promise<LoadResult> {
   const child = fork(join(import.meta.dirname, "load-generator.ts"));
   child.send({ url, paths, ...limit } satisfies LoadOrder);
@@ -60,6 +75,19 @@ export function hasWrk(): Promise<boolean> {
     (error: { code?: unknown }) => error.code === 1,
   );
   return wrk;
+}
+
+/** What tells wrk to send `body`; it knows no other way. */
+async function postScript(body: string): Promise<AsyncDisposable & { readonly path: string }> {
+  const folder = await temporaryFolder(tmpdir());
+  const path = join(folder.path, "post.lua");
+  const lines = [
+    `wrk.method = "POST"`,
+    `wrk.headers["content-type"] = "application/json"`,
+    `wrk.body = ${JSON.stringify(body)}`,
+  ];
+  await writeFile(path, lines.join("\n"));
+  return { path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
 function find(text: string, pattern: RegExp): string {

@@ -3,12 +3,14 @@
 import { cpus } from "node:os";
 import Database from "better-sqlite3";
 import { coldOpen } from "./cold-open.ts";
+import { throughExecutors } from "./executors.ts";
 import type { Finding } from "./figures.ts";
 import { fleetMigration } from "./fleet-migration.ts";
 import { hotRead } from "./hot-read.ts";
 import { hasWrk } from "./load.ts";
 import { memory } from "./memory.ts";
 import { newTenant } from "./new-tenant.ts";
+import { endlessStatements, fairness } from "./noisy-neighbours.ts";
 import { PROCESSORS, readSettings, type Settings } from "./settings.ts";
 
 const NUMBERS: readonly { title: string; measure: (settings: Settings) => Promise<Finding[]> }[] = [
@@ -17,6 +19,9 @@ const NUMBERS: readonly { title: string; measure: (settings: Settings) => Promis
   { title: "new tenant", measure: newTenant },
   { title: "migration", measure: fleetMigration },
   { title: "memory", measure: memory },
+  { title: "executors", measure: throughExecutors },
+  { title: "endless statements", measure: endlessStatements },
+  { title: "fairness", measure: fairness },
 ];
 
 const settings = readSettings(process.argv.slice(2));

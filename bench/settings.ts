@@ -23,6 +23,14 @@ export interface Settings {
   readonly maxOpen: number;
   /** New tenants in one turn. */
   readonly creations: number;
+  /** Executor processes of numbers 6 and more. */
+  readonly executors: number;
+  /** Milliseconds after which number 7's endless statements are ended. */
+  readonly statementTimeoutMs: number;
+  /** Requests a second of who is watched in numbers 7 and 8. */
+  readonly pace: number;
+  /** How much more than that the other tenant of number 8 sends. */
+  readonly times: number;
   /** Where the data folder is made, and removed in the end. */
   readonly folder: string;
   readonly quick: boolean;
@@ -39,6 +47,10 @@ const FULL: Sizes = {
   requests: 50_000,
   maxOpen: 256,
   creations: 500,
+  executors: 2,
+  statementTimeoutMs: 2_000,
+  pace: 100,
+  times: 100,
 };
 
 const QUICK: Sizes = {
@@ -50,13 +62,18 @@ const QUICK: Sizes = {
   requests: 5_000,
   maxOpen: 64,
   creations: 100,
+  executors: 2,
+  statementTimeoutMs: 1_000,
+  pace: 100,
+  times: 100,
 };
 
 const HELP = `npm run bench -- [options]
 
 Measures Tenantry beside the bare thing, turn by turn in one run, and prints ratios.
 
-  --only 1,2         which numbers: 1 hot read, 2 cold open, 3 new tenant, 4 migration, 5 memory
+  --only 1,2         which numbers: 1 hot read, 2 cold open, 3 new tenant, 4 migration, 5 memory,
+                     6 executors, 7 endless statements, 8 fairness; all if not given
   --quick            small sizes, for a look; the ratios of a full run are the ones to go by
   --rounds N         turns of each side               (${FULL.rounds})
   --seconds N        seconds of load in a turn        (${FULL.seconds})
@@ -66,6 +83,10 @@ Measures Tenantry beside the bare thing, turn by turn in one run, and prints rat
   --requests N       requests of number 5             (${FULL.requests})
   --max-open N       handles open at once             (${FULL.maxOpen})
   --creations N      new tenants in a turn, number 3  (${FULL.creations})
+  --executors N      executor processes, numbers 6-8  (${FULL.executors})
+  --statement-timeout MS  when 7 ends a statement     (${FULL.statementTimeoutMs})
+  --pace N           requests a second, 7 and 8       (${FULL.pace})
+  --times N          the other tenant's, number 8     (${FULL.times})
   --folder DIR       where the data goes meanwhile    (${tmpdir()})
 `;
 
@@ -85,6 +106,10 @@ export function readSettings(args: readonly string[]): Settings | undefined {
       requests: text,
       "max-open": text,
       creations: text,
+      executors: text,
+      "statement-timeout": text,
+      pace: text,
+      times: text,
       folder: { ...text, default: tmpdir() },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -101,7 +126,7 @@ export function readSettings(args: readonly string[]): Settings | undefined {
     throw new Error(`--${name} is a number above 0, not "${given}".`);
   };
   return {
-    only: values.only === undefined ? [1, 2, 3, 4, 5] : values.only.split(",").map(Number),
+    only: values.only === undefined ? [1, 2, 3, 4, 5, 6, 7, 8] : values.only.split(",").map(Number),
     rounds: size("rounds", values.rounds, sizes.rounds),
     seconds: size("seconds", values.seconds, sizes.seconds),
     connections: size("connections", values.connections, sizes.connections),
@@ -110,6 +135,10 @@ export function readSettings(args: readonly string[]): Settings | undefined {
     requests: size("requests", values.requests, sizes.requests),
     maxOpen: size("max-open", values["max-open"], sizes.maxOpen),
     creations: size("creations", values.creations, sizes.creations),
+    executors: size("executors", values.executors, sizes.executors),
+    statementTimeoutMs: size("statement-timeout", values["statement-timeout"], sizes.statementTimeoutMs),
+    pace: size("pace", values.pace, sizes.pace),
+    times: size("times", values.times, sizes.times),
     folder: values.folder,
     quick: values.quick,
   };
