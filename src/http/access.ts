@@ -4,7 +4,9 @@ import { type Authenticator, createAuthenticator } from "../auth/authenticate.ts
 import { type Caller, LOCAL_CALLER } from "../auth/caller.ts";
 import type { VerificationKey } from "../auth/signing-key.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { unauthenticated } from "./authorize.ts";
 import { guardBrowser } from "./browser-guard.ts";
+import { isLoopbackAddress } from "./loopback.ts";
 import type { HeaderGetter } from "./resolve-tenant.ts";
 
 /** What {@link Access} is made with. */
@@ -44,13 +46,17 @@ export class Access {
   /**
    * Who asks; undefined without credentials. A key that was made before the request was sent counts, whoever
    * made it.
+   * @param remoteAddress of the connection, where the runtime tells it: an open server is for this machine only
    * @throws {TenantryError} `UNAUTHENTICATED`; on an open server `CROSS_SITE_REFUSED`, `UNSUPPORTED_MEDIA_TYPE`
    */
-  callerOf(header: HeaderGetter): Caller | undefined | Promise<Caller | undefined> {
+  callerOf(
+    header: HeaderGetter,
+    remoteAddress: string | undefined,
+  ): Caller | undefined | Promise<Caller | undefined> {
     if (!this.#open) return this.#authenticator.authenticate(header("authorization"));
-    if (this.#catalog.peekHasKeys() === false) return localCaller(header);
+    if (this.#catalog.peekHasKeys() === false) return localCaller(header, remoteAddress);
     return this.isOpen().then((open) =>
-      open ? localCaller(header) : this.#authenticator.authenticate(header("authorization")),
+      open ? localCaller(header, remoteAddress) : this.#authenticator.authenticate(header("authorization")),
     );
   }
 
@@ -60,7 +66,11 @@ export class Access {
   }
 }
 
-function localCaller(header: HeaderGetter): Caller {
+function localCaller(header: HeaderGetter, remoteAddress: string | undefined): Caller {
+  // The Host header is the sender's to choose; where the connection comes from is not.
+  if (remoteAddress !== undefined && !isLoopbackAddress(remoteAddress)) {
+    throw unauthenticated("A server without keys answers this machine only.");
+  }
   guardBrowser(header);
   return LOCAL_CALLER;
 }

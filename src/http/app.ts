@@ -1,6 +1,6 @@
 // Owns the HTTP application: which room answers which path, and what an error or a stranger gets.
 // Constructs the HTTP room's own parts, and nothing else.
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import type { Caller } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -21,6 +21,7 @@ import { InFlight } from "./in-flight.ts";
 import { unanswered } from "./not-found.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
 import { createTenantResolver } from "./resolve-tenant.ts";
+import { remoteAddressOf } from "./remote-address.ts";
 import { routeLabel } from "./route-label.ts";
 import { tenantRate } from "./tenant-rate.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
@@ -90,13 +91,13 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   });
 
   const admin = new Hono<AdminEnv>();
-  const requireAdmin = async (header: (name: string) => string | undefined): Promise<Caller> => {
-    const caller = await access.callerOf(header);
+  const requireAdmin = async (c: Context): Promise<Caller> => {
+    const caller = await access.callerOf((name) => c.req.header(name), remoteAddressOf(c));
     authorize(caller, { scope: "admin" });
     return caller as Caller;
   };
   admin.use(async (c, next) => {
-    c.set("caller", await requireAdmin((name) => c.req.header(name)));
+    c.set("caller", await requireAdmin(c));
     await next();
   });
   admin.route("/", adminRoutes({ ...parts, maxBodyBytes }));
@@ -105,7 +106,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
 
   if (metrics) {
     hono.get("/metrics", async (c) => {
-      await requireAdmin((name) => c.req.header(name));
+      await requireAdmin(c);
       return c.text(await metrics.text(), 200, { "content-type": metrics.contentType });
     });
   }

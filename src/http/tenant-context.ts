@@ -9,6 +9,7 @@ import type { Access } from "./access.ts";
 import { authorize, unauthenticated } from "./authorize.ts";
 import type { RequestLimits, TenantryEnv } from "./env.ts";
 import type { InFlight } from "./in-flight.ts";
+import { remoteAddressOf } from "./remote-address.ts";
 import type { TenantRate } from "./tenant-rate.ts";
 import type { TenantResolver } from "./resolve-tenant.ts";
 
@@ -33,7 +34,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
 
   return async (c, next) => {
     const header = (name: string): string | undefined => c.req.header(name);
-    const asked = access.callerOf(header);
+    const asked = access.callerOf(header, remoteAddressOf(c));
     const caller = asked instanceof Promise ? await asked : asked;
     if (caller === undefined) throw unauthenticated("This needs credentials.");
     const named = resolver.resolve(c.req.url, header, caller);
