@@ -6,7 +6,8 @@ import { type MigrationSet, migrationSet } from "../src/migrations/migration-set
 import { readMigrations } from "../src/migrations/read-migrations.ts";
 import { seededRandom } from "../src/sample/seeded-random.ts";
 import { parseTenantId, type TenantId } from "../src/tenant-id.ts";
-import { createTenantry, type Tenantry, type TenantryOptions } from "../src/tenantry.ts";
+import { createTenantry, type Tenantry } from "../src/tenantry.ts";
+import type { TenantryOptions } from "../src/tenantry-options.ts";
 
 /** What is read everywhere: one row of four columns by its primary key. */
 export const READ_ONE = "SELECT id, name, email, city FROM customers WHERE id = ?";

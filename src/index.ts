@@ -12,5 +12,6 @@ export type { Driver, DriverCapabilities, Handle, Session, StatementMeta } from 
 export { type MigrationFile, type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
 export { readMigrations } from "./migrations/read-migrations.ts";
 export { isTenantId, parseTenantId, type TenantId } from "./tenant-id.ts";
-export { createTenantry, type Tenantry, type TenantryOptions } from "./tenantry.ts";
+export { createTenantry, type Tenantry } from "./tenantry.ts";
+export type { TenantryOptions } from "./tenantry-options.ts";
 export { ERROR_CODES, type ErrorCode, isTenantryError, TenantryError } from "./tenantry-error.ts";

@@ -2,14 +2,12 @@
 // Nothing else constructs more than its own parts.
 import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
-import * as v from "valibot";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
-import { checkOptions } from "./check-options.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import { exists, makeFolder } from "./drivers/local/database-file.ts";
 import type { ExecutorSettings } from "./executors/executor-settings.ts";
 import { ExecutorPool, type ExecutorPoolOptions } from "./executors/executor-pool.ts";
-import { type LocalDriver, localDriver, type StatementsWatch } from "./drivers/local/local-driver.ts";
+import { type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
 import type { LocalHandle } from "./drivers/local/local-handle.ts";
 import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
 import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
@@ -19,6 +17,7 @@ import { parseTenantId, type TenantId } from "./tenant-id.ts";
 import { FleetMigration } from "./tenants/fleet-migration.ts";
 import { DEFAULT_DRAIN_TIMEOUT_MS, Lifecycle } from "./tenants/lifecycle.ts";
 import { TenantScope } from "./tenants/tenant-scope.ts";
+import { checkTenantryOptions, type TenantryOptions } from "./tenantry-options.ts";
 import { TenantryError } from "./tenantry-error.ts";
 import { type OpenTenant, Tenants } from "./tenants/tenants.ts";
 import { type App, type AppOptions, createApp } from "./http/app.ts";
@@ -36,61 +35,6 @@ const CATALOG_CACHE_BYTES = 16 * 1024 * 1024;
 
 /** The least page cache that a handle gets, in bytes. */
 const MIN_CACHE_BYTES = 64 * 1024;
-
-const count = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(1, "is at least 1"));
-const amount = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(0, "is not negative"));
-
-const OPTIONS = v.strictObject({
-  data: v.pipe(v.string("is the path of a folder"), v.nonEmpty("is the path of a folder")),
-  migrations: v.optional(v.union([v.string(), v.custom<MigrationSet>((value) => typeof value === "object")])),
-  maxOpen: v.optional(count),
-  maxOpenBytes: v.optional(count),
-  idleMs: v.optional(amount),
-  acquireTimeoutMs: v.optional(amount),
-  durability: v.optional(v.picklist(["normal", "full"], 'is "normal" or "full"')),
-  busyTimeoutMs: v.optional(amount),
-  transactionTimeoutMs: v.optional(count),
-  drainTimeoutMs: v.optional(amount),
-  statementCacheEntries: v.optional(count),
-  maxSessions: v.optional(count),
-  maxDatabaseBytes: v.optional(amount),
-  watchMs: v.optional(amount),
-  statements: v.optional(v.custom<StatementsWatch>((value) => typeof value === "object")),
-});
-
-/** Options of {@link createTenantry}. Unknown ones are refused. */
-export interface TenantryOptions {
-  /** The data folder; made if it is not there. */
-  readonly data: string;
-  /** The folder of the migrations, or a set made by `migrationSet()`. @default none */
-  readonly migrations?: string | MigrationSet | undefined;
-  /** Databases open at once. @default 512, or as many as the limit of open files allows */
-  readonly maxOpen?: number | undefined;
-  /** Bytes of page cache, divided among `maxOpen` handles. @default 268435456 */
-  readonly maxOpenBytes?: number | undefined;
-  /** Milliseconds after which an unused database is closed; 0 for never. @default 60000 */
-  readonly idleMs?: number | undefined;
-  /** Milliseconds that a request waits for a handle while all are in use. @default 5000 */
-  readonly acquireTimeoutMs?: number | undefined;
-  /** What survives a power cut: see `localDriver`. @default "normal" */
-  readonly durability?: "normal" | "full" | undefined;
-  /** Milliseconds that a write waits for other writers of the same tenant. @default 5000 */
-  readonly busyTimeoutMs?: number | undefined;
-  /** Milliseconds that an interactive transaction may take. @default 5000 */
-  readonly transactionTimeoutMs?: number | undefined;
-  /** Milliseconds that running requests get before a suspension gives up. @default 10000 */
-  readonly drainTimeoutMs?: number | undefined;
-  /** Prepared statements kept for each open database. @default 64 */
-  readonly statementCacheEntries?: number | undefined;
-  /** Connections of one database besides the shared one. @default 8 */
-  readonly maxSessions?: number | undefined;
-  /** Bytes that one database may grow to; 0 for no limit. @default 0 */
-  readonly maxDatabaseBytes?: number | undefined;
-  /** Milliseconds between two looks at what other processes did to the catalog; 0 for never. @default 250 */
-  readonly watchMs?: number | undefined;
-  /** Is told of every statement, by its tenant: see `localDriver`. @default nobody */
-  readonly statements?: StatementsWatch | undefined;
-}
 
 /** Options of {@link Tenantry.app}. */
 export interface ServerOptions extends AppOptions {
@@ -166,7 +110,7 @@ export interface Tenantry extends AsyncDisposable {
  * await tenantry.database("acme").prepare("SELECT count(*) AS n FROM customers").first("n");
  */
 export async function createTenantry(given: TenantryOptions): Promise<Tenantry> {
-  const options = checkOptions(OPTIONS, given);
+  const options = checkTenantryOptions(given);
   const dir = resolve(options.data);
   const migrations =
     typeof options.migrations === "string"

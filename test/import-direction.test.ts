@@ -19,6 +19,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["http"],
   ["observe"],
   ["tenants", "executors"],
+  ["tenantry-options.ts"],
   ["handle-cache", "migrations", "catalog", "database", "auth", "sample"],
   ["drivers"],
   ["sql"],
@@ -31,7 +32,7 @@ const EXCEPTIONS: Readonly<
   Record<string, { readonly imports: readonly string[]; readonly because: string }>
 > = {
   "executors/executor-settings.ts": {
-    imports: ["http/app-options.ts", "tenantry.ts"],
+    imports: ["http/app-options.ts"],
     because: "types only: it says which options of the whole an executor process is given",
   },
 };

@@ -5,7 +5,8 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
-import { createTenantry, type Tenantry, type TenantryOptions } from "../tenantry.ts";
+import { createTenantry, type Tenantry } from "../tenantry.ts";
+import type { TenantryOptions } from "../tenantry-options.ts";
 import { EXIT_DONE, EXIT_FAILED, WrongUse } from "./report-error.ts";
 import type { Screen } from "./screen.ts";
 

@@ -1,6 +1,6 @@
 // Owns what an executor process is started with. Its values travel as JSON.
 import type { AppOptions } from "../http/app-options.ts";
-import type { TenantryOptions } from "../tenantry.ts";
+import type { TenantryOptions } from "../tenantry-options.ts";
 
 /** The part of {@link TenantryOptions} that is data. */
 export type ExecutorTenantryOptions = Omit<TenantryOptions, "migrations" | "onStatement"> & {

@@ -1,6 +1,6 @@
 // Owns a whole server for the tests: a data folder, a Tenantry over it, the application, and a real socket.
 // Asserts nothing by itself but what expectError() is asked to.
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,12 +10,14 @@ import { ERROR_STATUS } from "../../src/http/error-status.ts";
 import { listen } from "../../src/http/listen.ts";
 import { migrationSet } from "../../src/migrations/migration-set.ts";
 import type { ErrorCode } from "../../src/tenantry-error.ts";
+import type { ExecutorPool } from "../../src/executors/executor-pool.ts";
 import {
   createTenantry,
+  type ExecutorOptions,
   type ServerOptions,
   type Tenantry,
-  type TenantryOptions,
 } from "../../src/tenantry.ts";
+import type { TenantryOptions } from "../../src/tenantry-options.ts";
 
 /** The schema of the servers' tenants: one table, and one that refers to it. */
 export const SCHEMA = `CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT UNIQUE);
@@ -28,6 +30,8 @@ export interface RunningServerOptions {
   readonly tenants?: readonly string[];
   readonly tenantry?: Partial<TenantryOptions>;
   readonly app?: ServerOptions;
+  /** Runs tenants' SQL in executors. @default in this process */
+  readonly executors?: ExecutorOptions;
 }
 
 /** An answer, read to its end. */
@@ -45,6 +49,8 @@ export interface RunningTestServer {
   readonly data: string;
   readonly tenantry: Tenantry;
   readonly access: Access;
+  /** Its executors, where it has some. */
+  readonly pool: ExecutorPool | undefined;
   /** Errors that were the server's own: a test that meets one fails at its end, unless it takes them out. */
   readonly internalErrors: unknown[];
   /** A request whose body, if any, goes as JSON; text goes as it is. */
@@ -74,17 +80,23 @@ export async function runningServer({
   tenants = ["acme"],
   tenantry: tenantryOptions,
   app,
+  executors,
 }: RunningServerOptions = {}): Promise<RunningTestServer> {
   const dir = data ?? (await mkdtemp(join(tmpdir(), "tenantry-http-")));
   if (data === undefined) onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const tenantry = await createTenantry({
     data: dir,
-    migrations: await migrationSet([{ name: "0001_init.sql", sql: SCHEMA }]),
+    migrations: executors
+      ? await schemaFolder(join(dir, "migrations"))
+      : await migrationSet([{ name: "0001_init.sql", sql: SCHEMA }]),
     ...tenantryOptions,
   });
+  const pool = executors && tenantry.executors(executors);
+  await pool?.start();
   const internalErrors: unknown[] = [];
   const { hono, access } = tenantry.app({
     onInternalError: (error) => internalErrors.push(error),
+    ...(pool && { pool }),
     ...app,
   });
   const server = await listen(hono.fetch, { port: 0 });
@@ -129,6 +141,7 @@ export async function runningServer({
     data: dir,
     tenantry,
     access,
+    pool,
     internalErrors,
     send,
     query,
@@ -159,6 +172,13 @@ export async function runningServer({
     stop: (graceMs) => server.close(graceMs),
     close,
   };
+}
+
+/** A folder of migrations with the schema of the tests. */
+export async function schemaFolder(dir: string): Promise<string> {
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, "0001_init.sql"), SCHEMA);
+  return dir;
 }
 
 /** That the answer is an error of that code: its status, its type, the body's shape, and nothing of the inside. */

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { migrationSet } from "../../src/migrations/migration-set.ts";
 import { parseTenantId } from "../../src/tenant-id.ts";
-import { createTenantry, type Tenantry, type TenantryOptions } from "../../src/tenantry.ts";
+import { createTenantry, type Tenantry } from "../../src/tenantry.ts";
+import type { TenantryOptions } from "../../src/tenantry-options.ts";
 import { NOTES } from "./notes-schema.ts";
 
 /** An empty folder. */

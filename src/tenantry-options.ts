@@ -1,0 +1,66 @@
+// Owns the options of createTenantry(): what they are, their defaults in words, and refusing the rest.
+// Applies none of them: tenantry.ts does.
+import * as v from "valibot";
+import { checkOptions } from "./check-options.ts";
+import type { StatementsWatch } from "./drivers/local/local-driver.ts";
+import type { MigrationSet } from "./migrations/migration-set.ts";
+
+const count = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(1, "is at least 1"));
+const amount = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(0, "is not negative"));
+
+const OPTIONS = v.strictObject({
+  data: v.pipe(v.string("is the path of a folder"), v.nonEmpty("is the path of a folder")),
+  migrations: v.optional(v.union([v.string(), v.custom<MigrationSet>((value) => typeof value === "object")])),
+  maxOpen: v.optional(count),
+  maxOpenBytes: v.optional(count),
+  idleMs: v.optional(amount),
+  acquireTimeoutMs: v.optional(amount),
+  durability: v.optional(v.picklist(["normal", "full"], 'is "normal" or "full"')),
+  busyTimeoutMs: v.optional(amount),
+  transactionTimeoutMs: v.optional(count),
+  drainTimeoutMs: v.optional(amount),
+  statementCacheEntries: v.optional(count),
+  maxSessions: v.optional(count),
+  maxDatabaseBytes: v.optional(amount),
+  watchMs: v.optional(amount),
+  statements: v.optional(v.custom<StatementsWatch>((value) => typeof value === "object")),
+});
+
+/** Options of `createTenantry()`. Unknown ones are refused. */
+export interface TenantryOptions {
+  /** The data folder; made if it is not there. */
+  readonly data: string;
+  /** The folder of the migrations, or a set made by `migrationSet()`. @default none */
+  readonly migrations?: string | MigrationSet | undefined;
+  /** Databases open at once. @default 512, or as many as the limit of open files allows */
+  readonly maxOpen?: number | undefined;
+  /** Bytes of page cache, divided among `maxOpen` handles. @default 268435456 */
+  readonly maxOpenBytes?: number | undefined;
+  /** Milliseconds after which an unused database is closed; 0 for never. @default 60000 */
+  readonly idleMs?: number | undefined;
+  /** Milliseconds that a request waits for a handle while all are in use. @default 5000 */
+  readonly acquireTimeoutMs?: number | undefined;
+  /** What survives a power cut: see `localDriver`. @default "normal" */
+  readonly durability?: "normal" | "full" | undefined;
+  /** Milliseconds that a write waits for other writers of the same tenant. @default 5000 */
+  readonly busyTimeoutMs?: number | undefined;
+  /** Milliseconds that an interactive transaction may take. @default 5000 */
+  readonly transactionTimeoutMs?: number | undefined;
+  /** Milliseconds that running requests get before a suspension gives up. @default 10000 */
+  readonly drainTimeoutMs?: number | undefined;
+  /** Prepared statements kept for each open database. @default 64 */
+  readonly statementCacheEntries?: number | undefined;
+  /** Connections of one database besides the shared one. @default 8 */
+  readonly maxSessions?: number | undefined;
+  /** Bytes that one database may grow to; 0 for no limit. @default 0 */
+  readonly maxDatabaseBytes?: number | undefined;
+  /** Milliseconds between two looks at what other processes did to the catalog; 0 for never. @default 250 */
+  readonly watchMs?: number | undefined;
+  /** Is told of every statement, by its tenant: see `localDriver`. @default nobody */
+  readonly statements?: StatementsWatch | undefined;
+}
+
+/** @throws {TenantryError} `INVALID_OPTION` */
+export function checkTenantryOptions(given: TenantryOptions): TenantryOptions {
+  return checkOptions(OPTIONS, given);
+}
