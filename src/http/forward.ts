@@ -8,6 +8,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { TenantryEnv } from "./env.ts";
 import { readText } from "./read-body.ts";
+import { tenantPath } from "./tenant-path.ts";
 
 /** Headers that the routes below a tenant look at. */
 const FORWARDED_HEADERS = [
@@ -27,7 +28,7 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
     const { method } = c.req;
     const tenant = c.get("tenant");
     const body = method === "GET" || method === "HEAD" ? "" : await readText(c.req, maxBodyBytes);
-    const { base, path } = splitUrl(c.req.url, tenant);
+    const { base, path } = tenantPath(c.req.url, tenant);
     const {
       status,
       headers,
@@ -56,15 +57,6 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
       },
     );
   };
-}
-
-/** The URL below the tenant's root, and where that is. */
-function splitUrl(url: string, tenant: string): { base: string; path: string } {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  const base = `/t/${tenant}`;
-  return url.startsWith(base, start)
-    ? { base, path: url.slice(start + base.length) }
-    : { base: "", path: url.slice(start) };
 }
 
 function forwardedHeaders(c: Context): Record<string, string> {

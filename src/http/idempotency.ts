@@ -6,6 +6,8 @@ import type { DatabaseRunner } from "../database/tenant-database.ts";
 import type { SqlRunner } from "../drivers/driver.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { TenantryEnv } from "./env.ts";
+import { readText } from "./read-body.ts";
+import { tenantPath } from "./tenant-path.ts";
 
 /** Milliseconds for which an answer is kept. */
 export const IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -14,12 +16,16 @@ export const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
 /** Answers that are removed with each new one, when their day is over. */
 const REMOVED_AT_ONCE = 10;
 
-const CREATE_SQL = `CREATE TABLE IF NOT EXISTS _tenantry_idempotency (
+const CREATE_SQL = [
+  `CREATE TABLE IF NOT EXISTS _tenantry_idempotency (
   key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, headers TEXT NOT NULL, body TEXT NOT NULL,
   at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID`;
-const FIND_SQL = "SELECT request, status, headers, body FROM _tenantry_idempotency WHERE key = ?";
-const KEEP_SQL = `INSERT INTO _tenantry_idempotency (key, request, status, headers, body, at) VALUES (?, ?, ?, ?, ?, ?)`;
+) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX IF NOT EXISTS _tenantry_idempotency_at ON _tenantry_idempotency (at)",
+];
+const FIND_SQL = "SELECT request, status, headers, body FROM _tenantry_idempotency WHERE key = ? AND at >= ?";
+const KEEP_SQL =
+  "INSERT OR REPLACE INTO _tenantry_idempotency (key, request, status, headers, body, at) VALUES (?, ?, ?, ?, ?, ?)";
 const FORGET_SQL = `DELETE FROM _tenantry_idempotency WHERE key IN
   (SELECT key FROM _tenantry_idempotency WHERE at < ? LIMIT ${REMOVED_AT_ONCE})`;
 
@@ -42,11 +48,11 @@ export const idempotency: MiddlewareHandler<TenantryEnv> = async (c, next) => {
   const runner = c.get("runner") as DatabaseRunner;
   try {
     await runner.transaction("write", async (tx) => {
-      await tx.run({ sql: CREATE_SQL, params: [] });
       const kept = await find(tx, key);
       if (kept) {
         if (kept.request !== request) throw mismatch();
-        c.res = new Response(kept.body, {
+        // An answer without a body has none again: some statuses allow none.
+        c.res = new Response(kept.body === "" ? null : kept.body, {
           status: kept.status,
           headers: {
             ...(JSON.parse(kept.headers) as Record<string, string>),
@@ -75,8 +81,17 @@ interface Kept {
 }
 
 async function find(tx: SqlRunner, key: string): Promise<Kept | undefined> {
-  const { rows } = await tx.run({ sql: FIND_SQL, params: [key] }, { first: true });
-  return rows[0] as Kept | undefined;
+  const read = (): ReturnType<SqlRunner["run"]> =>
+    tx.run({ sql: FIND_SQL, params: [key, Date.now() - IDEMPOTENCY_KEPT_MS] }, { first: true });
+  try {
+    const { rows } = await read();
+    return rows[0] as Kept | undefined;
+  } catch (error) {
+    if (!isTenantryError(error, "SQL_ERROR") || !error.message.includes("no such table")) throw error;
+    // The tenant's first key ever.
+    for (const sql of CREATE_SQL) await tx.run({ sql, params: [] });
+    return undefined;
+  }
 }
 
 async function keep(tx: SqlRunner, key: string, request: string, response: Response): Promise<void> {
@@ -96,12 +111,10 @@ function textOf(response: Response): string | Promise<string> {
 }
 
 /** What was asked: the same key with another request is a mistake, and says so. */
-async function fingerprint(c: Context): Promise<string> {
-  const body = await c.req.raw.clone().arrayBuffer();
-  const head = new TextEncoder().encode(`${c.req.method} ${c.req.url}\n`);
-  const bytes = new Uint8Array(head.byteLength + body.byteLength);
-  bytes.set(head);
-  bytes.set(new Uint8Array(body), head.byteLength);
+async function fingerprint(c: Context<TenantryEnv>): Promise<string> {
+  const body = await readText(c.req, c.get("limits").maxBodyBytes);
+  const { path } = tenantPath(c.req.url, c.get("tenant"));
+  const bytes = new TextEncoder().encode(`${c.req.method} ${path}\n${body}`);
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -33,8 +33,13 @@ export async function readOptionalJson(request: HonoRequest, maxBytes: number): 
 export async function readText(request: HonoRequest, maxBytes: number): Promise<string> {
   const declared = request.header("content-length");
   if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  // Hono's own, which holds promises. Whoever reads the body a second time finds it there.
+  const cache = request.bodyCache as { text?: unknown };
   try {
-    return declared === undefined ? await readStream(request.raw.body, maxBytes) : await request.text();
+    if (declared !== undefined || cache.text !== undefined) return await request.text();
+    const text = await readStream(request.raw.body, maxBytes);
+    cache.text = Promise.resolve(text);
+    return text;
   } catch (error) {
     throw error instanceof TenantryError ? error : incomplete(error);
   }
