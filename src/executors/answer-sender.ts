@@ -26,13 +26,13 @@ export class AnswerSender {
     this.#say(["http", job, status, { ...headers, "content-length": String(bytes.byteLength) }, false], "");
     try {
       for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
-        while (window.bytes <= 0) {
+        const chunk = bytes.subarray(at, at + CHUNK_BYTES);
+        while (window.bytes < chunk.byteLength) {
           const { promise, resolve } = Promise.withResolvers<void>();
           window.wake = resolve;
           await promise;
         }
         if (!this.#windows.has(job)) return;
-        const chunk = bytes.subarray(at, at + CHUNK_BYTES);
         window.bytes -= chunk.byteLength;
         this.#say(["chunk", job, at + CHUNK_BYTES >= bytes.byteLength], chunk);
       }

@@ -1,7 +1,9 @@
 // Owns an executor process: it opens the data folder, runs what the main process asks, and ends with it.
 // Knows no callers and no rights: what comes has been resolved and authorised.
 import { Socket } from "node:net";
+import { extname } from "node:path";
 import { deserialize, serialize } from "node:v8";
+import { Worker } from "node:worker_threads";
 import type { SqlRunner, Statement } from "../drivers/driver.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -27,6 +29,7 @@ interface OpenTransaction {
 /** Runs the process until the main process goes away or says that it is to retire. */
 export async function runExecutor(settings: ExecutorSettings): Promise<void> {
   globalThis.Response = LightResponse as unknown as typeof Response;
+  holdLifeline();
   const socket = new Socket({ fd: CHANNEL_FD });
   const writer = new FrameWriter(socket);
   const say = (message: Say, body: string | Uint8Array = ""): void => writer.send(message, body, true);
@@ -48,10 +51,14 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
   let running = 0;
   let retiring = false;
 
+  let ending = false;
   const end = async (): Promise<void> => {
+    if (ending) return;
+    ending = true;
     clearInterval(figures);
     await tenantry.close();
     progress.close();
+    writer.flush();
     socket.end();
   };
   const finished = (): void => {
@@ -63,6 +70,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     try {
       await call();
     } catch (error) {
+      if (!(error instanceof TenantryError)) console.error("In an executor:", error);
       say(["error", job, toPlain(error)]);
     } finally {
       finished();
@@ -144,6 +152,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
   const reader = new FrameReader((header, body) => answer(header as Ask, body));
   socket.on("data", (chunk) => reader.push(chunk));
   // The main process has died or let go: nobody hears what we would say.
+  socket.on("error", () => process.exit(0));
   socket.on("close", () => process.exit(0));
   const figures = setInterval(() => {
     const { open, leased, waiting } = tenantry.tenants.stats();
@@ -153,6 +162,12 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     ]);
   }, FIGURES_MS);
   writer.send(["hello", PROTOCOL_VERSION] satisfies Say, "", false);
+}
+
+/** Ends this process with the one that started it, whatever it does then. */
+function holdLifeline(): void {
+  const program = new URL(`./lifeline-thread${extname(import.meta.filename)}`, import.meta.url);
+  new Worker(program, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 16 } }).unref();
 }
 
 class RolledBack extends Error {}

@@ -9,10 +9,13 @@ import type { DatabaseRunner } from "../database/tenant-database.ts";
 import type { EndReason } from "./executor.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
 import { jumpHash } from "./jump-hash.ts";
-import { type Job, Lane, type Taken } from "./lane.ts";
+import type { Job } from "./job.ts";
+import { Lane } from "./lane.ts";
 import type { Figures, HttpAsk } from "./messages.ts";
 import { remoteRunner } from "./remote-runner.ts";
-import { Offenders } from "./offenders.ts";
+import { type OffenderTimes, Offenders } from "./offenders.ts";
+import { AnswerStream } from "./answer-stream.ts";
+import { SpareExecutor } from "./spare-executor.ts";
 
 export const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
 export const DEFAULT_EXECUTOR_MAX_RSS_BYTES = 1024 * 1024 * 1024;
@@ -26,11 +29,17 @@ const APART_AFTER_SECONDS = 5;
 /** Milliseconds that it then does. */
 const APART_FOR_MS = 60_000;
 const REMEMBERED_TENANTS = 100_000;
-const STREAM_BUFFER_BYTES = 256 * 1024;
+/** The least that an executor may be silent before it is killed though no statement of it is late, in ms. */
+const LEAST_HANG_MS = 2_500;
+/** Large answers of one tenant that may be on their way at once: each is kept until its reader has taken it. */
+const MAX_UNREAD_ANSWERS = 16;
 
 /** What a pool is made with. */
 export interface ExecutorPoolOptions {
-  /** Executors among which the tenants are divided, at least 1; one more is started for those that run apart. */
+  /**
+   * Executors among which the tenants are divided, at least 1. There is one more, which is the next replacement;
+   * and where tenants run apart, one for them.
+   */
   readonly executors: number;
   readonly settings: Omit<ExecutorSettings, "progressFile">;
   /** Where executors note what they do. */
@@ -41,6 +50,8 @@ export interface ExecutorPoolOptions {
   readonly maxRssBytes?: number;
   /** @default 4096 */
   readonly maxJobs?: number;
+  /** For how long who had to be killed is kept out, and apart. */
+  readonly offenders?: OffenderTimes;
   /** Told of what an operator should know of. */
   readonly onEvent?: (event: PoolEvent) => void;
 }
@@ -94,13 +105,16 @@ export interface PoolStats {
 /** Runs tenants' statements in processes that can be killed. */
 export class ExecutorPool {
   readonly statementTimeoutMs: number;
+  readonly #spare: SpareExecutor;
   readonly #places: readonly Place[];
   readonly #apart: Place;
   readonly #scratchDir: string;
   readonly #maxRssBytes: number;
   readonly #maxJobs: number;
   readonly #onEvent: (event: PoolEvent) => void;
-  readonly #offenders = new Offenders();
+  readonly #offenders: Offenders;
+  /** Large answers on their way, by tenant. */
+  readonly #unread = new Map<string, number>();
   readonly #home = new LRUCache<string, Place>({ max: REMEMBERED_TENANTS });
   /** Tenants that take a whole second, and for how many seconds in a row. */
   readonly #greedy = new Map<string, number>();
@@ -114,17 +128,28 @@ export class ExecutorPool {
     this.#maxRssBytes = options.maxRssBytes ?? DEFAULT_EXECUTOR_MAX_RSS_BYTES;
     this.#maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;
     this.#onEvent = options.onEvent ?? (() => {});
+    this.#offenders = new Offenders(options.offenders);
+    this.#spare = new SpareExecutor(() => ({
+      ...settings,
+      progressFile: join(scratchDir, `executor-${randomUUID()}`),
+    }));
+    const hangMs = Math.max(LEAST_HANG_MS, this.statementTimeoutMs);
     const place = (name: string): Place => {
       const made: Place = {
         name,
         figures: undefined,
         lane: new Lane(
-          () => ({ ...settings, progressFile: join(scratchDir, `executor-${name}-${randomUUID()}`) }),
+          this.#spare,
           {
             onKill: (tenant) => {
               this.#counts.kills++;
-              this.#offenders.killed(tenant);
               this.#onEvent({ what: "killed", executor: name, tenant });
+              this.#offenders.killed(tenant);
+              for (const job of made.lane.takeWaiting(tenant)) this.#run(job);
+            },
+            onSuspect: (tenant) => this.#offenders.suspected(tenant),
+            onApart: (job) => {
+              if (this.#admit(job)) this.#apart.lane.run(job, true);
             },
             onEnd: (reason, detail) => {
               if (reason !== "retired") this.#counts.restarts++;
@@ -132,6 +157,7 @@ export class ExecutorPool {
             },
             onFigures: (figures) => this.#hear(made, figures),
           },
+          { hangMs },
         ),
       };
       return made;
@@ -144,6 +170,7 @@ export class ExecutorPool {
   async start(): Promise<void> {
     await mkdir(this.#scratchDir, { recursive: true });
     await Promise.all(this.#places.map(({ lane }) => lane.start()));
+    this.#spare.prepare();
   }
 
   /** Runs an HTTP request on its tenant's executor. @throws {TenantryError} what became of it instead */
@@ -152,30 +179,34 @@ export class ExecutorPool {
     body: Uint8Array | string,
     options: HttpJobOptions,
   ): Promise<PooledAnswer> {
+    const { tenant } = ask;
     const { promise, resolve, reject } = Promise.withResolvers<PooledAnswer>();
+    if ((this.#unread.get(tenant) ?? 0) >= MAX_UNREAD_ANSWERS) {
+      reject(tooManyUnread(tenant));
+      return promise;
+    }
     let stream: AnswerStream | undefined;
-    this.#run(
-      {
-        tenant: ask.tenant,
-        timeoutMs: options.timeoutMs,
-        repeatable: options.repeatable,
-        make: (job, startBefore) => ["http", job, { ...ask, startBefore }],
-        body,
-        onHttp: (status, headers, first, last, taken) => {
-          if (last) return resolve({ status, headers, body: first });
-          stream = new AnswerStream(taken);
-          resolve({ status, headers, body: stream.readable });
-        },
-        onChunk: (chunk, last) => {
-          stream?.push(chunk, last);
-        },
-        onError: (error) => {
-          stream?.fail(error);
-          reject(error);
-        },
+    this.#run({
+      tenant,
+      timeoutMs: options.timeoutMs,
+      repeatable: options.repeatable,
+      make: (job, startBefore) => ["http", job, { ...ask, startBefore }],
+      body,
+      onHttp: (status, headers, first, last, taken) => {
+        if (last) return resolve({ status, headers, body: first });
+        this.#count(tenant, 1);
+        stream = new AnswerStream(taken, {
+          stallMs: Math.max(this.statementTimeoutMs, options.timeoutMs),
+          onEnd: () => this.#count(tenant, -1),
+        });
+        resolve({ status, headers, body: stream.readable });
       },
-      reject,
-    );
+      onChunk: (chunk, last) => stream?.push(chunk, last),
+      onError: (error) => {
+        stream?.fail(error);
+        reject(error);
+      },
+    });
     return promise;
   }
 
@@ -184,11 +215,12 @@ export class ExecutorPool {
     return remoteRunner(tenant, {
       lane: () => {
         check();
+        this.#refuse(tenant);
         return this.#placeOf(tenant).lane;
       },
       run: (job) => {
         check();
-        this.#run(job, job.onError);
+        this.#run(job);
       },
       timeoutMs: this.statementTimeoutMs,
     });
@@ -219,27 +251,48 @@ export class ExecutorPool {
 
   /** Lets running jobs end, for `graceMs`, and ends the executors. */
   async close(graceMs: number): Promise<void> {
-    await Promise.all([...this.#places, this.#apart].map(({ lane }) => lane.close(graceMs)));
+    await Promise.all([
+      this.#spare.close(),
+      ...[...this.#places, this.#apart].map(({ lane }) => lane.close(graceMs)),
+    ]);
   }
 
-  #run(job: Job, reject: (error: TenantryError) => void): void {
+  #run(job: Job): void {
+    if (this.#admit(job)) this.#placeOf(job.tenant).lane.run(job);
+  }
+
+  /** Whether the job may be run now; who asked for it has been told where not. */
+  #admit({ tenant, onError }: Job): boolean {
     try {
-      this.#offenders.check(job.tenant);
+      this.#refuse(tenant);
+      return true;
     } catch (error) {
       if (!isTenantryError(error)) throw error;
+      onError(error);
+      return false;
+    }
+  }
+
+  /** @throws {TenantryError} `TENANT_THROTTLED`, `OVERLOADED` */
+  #refuse(tenant: string): void {
+    try {
+      this.#offenders.check(tenant);
+    } catch (error) {
       this.#counts.throttled++;
-      return reject(error);
+      throw error;
     }
-    if (this.#jobs() >= this.#maxJobs) {
-      this.#counts.overloaded++;
-      return reject(
-        new TenantryError("OVERLOADED", `The server has ${this.#maxJobs} requests to do already.`, {
-          hint: "Try again in a moment.",
-          retryAfterSeconds: 1,
-        }),
-      );
-    }
-    this.#placeOf(job.tenant).lane.run(job);
+    if (this.#jobs() < this.#maxJobs) return;
+    this.#counts.overloaded++;
+    throw new TenantryError("OVERLOADED", `The server has ${this.#maxJobs} requests to do already.`, {
+      hint: "Try again in a moment.",
+      retryAfterSeconds: 1,
+    });
+  }
+
+  #count(tenant: string, by: 1 | -1): void {
+    const unread = (this.#unread.get(tenant) ?? 0) + by;
+    if (unread === 0) this.#unread.delete(tenant);
+    else this.#unread.set(tenant, unread);
   }
 
   #jobs(): number {
@@ -270,10 +323,9 @@ export class ExecutorPool {
 
   #hear(place: Place, figures: Figures): void {
     place.figures = figures;
-    if (figures.rssBytes > this.#maxRssBytes) {
+    if (figures.rssBytes > this.#maxRssBytes && place.lane.recycle()) {
       this.#counts.recycles++;
       this.#onEvent({ what: "recycled", executor: place.name, rssBytes: figures.rssBytes });
-      void place.lane.recycle();
     }
     if (place === this.#apart) return;
     for (const [tenant, ms] of figures.busy) {
@@ -293,41 +345,10 @@ export class ExecutorPool {
   }
 }
 
-/** The rest of an answer, asked for as fast as its reader takes it. */
-class AnswerStream {
-  readonly readable: ReadableStream<Uint8Array>;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #received = 0;
-  #reported = 0;
-
-  constructor(taken: Taken) {
-    this.readable = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#controller = controller;
-        },
-        pull: ({ desiredSize }) => {
-          const consumed = this.#received - (STREAM_BUFFER_BYTES - (desiredSize ?? 0));
-          if (consumed <= this.#reported) return;
-          taken.more(consumed - this.#reported);
-          this.#reported = consumed;
-        },
-        cancel: () => {
-          this.#controller = undefined;
-          taken.forget();
-        },
-      },
-      new ByteLengthQueuingStrategy({ highWaterMark: STREAM_BUFFER_BYTES }),
-    );
-  }
-
-  push(chunk: Uint8Array, last: boolean): void {
-    this.#received += chunk.byteLength;
-    this.#controller?.enqueue(chunk);
-    if (last) this.#controller?.close();
-  }
-
-  fail(error: unknown): void {
-    this.#controller?.error(error);
-  }
+function tooManyUnread(tenant: string): TenantryError {
+  return new TenantryError(
+    "TOO_MANY_REQUESTS",
+    `${MAX_UNREAD_ANSWERS} large answers of this tenant have not been read to their ends.`,
+    { tenant, hint: "Read them, or ask for less at a time.", retryAfterSeconds: 1 },
+  );
 }

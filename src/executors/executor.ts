@@ -1,5 +1,5 @@
 // Owns the main process's side of one executor: its process, the jobs that are with it, and its end.
-// Does not choose which tenants it gets, nor what becomes of jobs that it did not finish: the pool does.
+// Does not choose which tenants it gets, nor what becomes of jobs that it did not finish: the lane does.
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { extname } from "node:path";
@@ -8,7 +8,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
 import { type FrameBody, FrameReader, FrameWriter } from "./frames.ts";
 import { type Ask, type Figures, fromPlain, PROTOCOL_VERSION, type Say } from "./messages.ts";
-import { readProgress, removeProgress } from "./progress-file.ts";
+import { type Progress, readProgress, removeProgress } from "./progress-file.ts";
 
 /** Milliseconds that a new process has until it must have said hello. */
 export const DEFAULT_START_TIMEOUT_MS = 30_000;
@@ -27,10 +27,10 @@ export interface JobEvents {
 /** Why an executor ended. */
 export type EndReason = "retired" | "killed" | "crashed";
 
-/** What an executor tells its pool. */
+/** What an executor tells its place. */
 export interface ExecutorEvents {
   onFigures(figures: Figures): void;
-  /** The process is gone; its jobs have been told that they are lost. */
+  /** The process is gone; its jobs are told next that they are lost. */
   onEnd(reason: EndReason, detail: string): void;
 }
 
@@ -40,28 +40,50 @@ export class Executor {
   readonly #writer: FrameWriter;
   readonly #progressFile: string;
   readonly #jobs = new Map<number, JobEvents>();
-  readonly #events: ExecutorEvents;
+  #events: ExecutorEvents | undefined;
+  /** Fulfils when it can take jobs. */
   readonly ready: Promise<void>;
+  /** Fulfils when the process is gone. */
+  readonly gone: Promise<void>;
+  readonly #isGone: () => void;
+  #rejectReady: (error: unknown) => void;
   #ended = false;
   #killed = false;
   #retiring = false;
   #broken: TenantryError | undefined;
   #lastJob = 0;
+  #heardAt = performance.now();
   #pong: (() => void) | undefined;
+  #lastWords: Progress = { name: "", ms: 0 };
 
-  constructor(settings: ExecutorSettings, events: ExecutorEvents) {
-    this.#events = events;
+  /** @throws where the system gives no process at all */
+  constructor(settings: ExecutorSettings) {
     this.#progressFile = settings.progressFile;
-    const entry = fileURLToPath(new URL(`./executor-entry${extname(import.meta.filename)}`, import.meta.url));
-    this.#child = spawn(process.execPath, [...process.execArgv, entry], {
-      stdio: ["pipe", "inherit", "inherit", "pipe"],
-      serialization: "json",
-    });
-    this.#child.stdin?.end(JSON.stringify(settings));
-    const socket = this.#child.stdio[3] as Duplex;
-    this.#writer = new FrameWriter(socket);
-
     const started = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    this.ready = started.promise;
+    this.gone = gone.promise;
+    this.#isGone = gone.resolve;
+    this.#rejectReady = started.reject;
+    // Whoever only waits for its end does not look at its start.
+    this.ready.catch(() => {});
+
+    const entry = fileURLToPath(new URL(`./executor-entry${extname(import.meta.filename)}`, import.meta.url));
+    // Options of Node's are not handed on: one such as --eval would run something else than an executor.
+    this.#child = spawn(process.execPath, [entry], {
+      // Settings, output, errors, the channel, and the lifeline, on which nothing is ever said.
+      stdio: ["pipe", "inherit", "inherit", "pipe", "pipe"],
+    });
+    const [stdin, , , channel, lifeline] = this.#child.stdio;
+    if (!stdin || !channel || !lifeline) {
+      this.#child.once("error", () => {});
+      throw new TenantryError("EXECUTOR_FAILED", "The system has no process or no files left.");
+    }
+    // What ends in the middle of it resets its pipes; that it has ended is said by "close".
+    for (const pipe of [stdin, channel, lifeline]) pipe.on("error", () => {});
+    (stdin as Duplex).end(JSON.stringify(settings));
+    this.#writer = new FrameWriter(channel as Duplex);
+
     const timer = setTimeout(() => this.kill(), settings.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
     const reader = new FrameReader((header, body) => {
       const message = header as Say;
@@ -75,15 +97,22 @@ export class Executor {
         this.#hear(message, body);
       }
     });
-    socket.on("data", (chunk: Buffer) => reader.push(chunk));
-    // A process that is killed resets its channel: "exit" says so, too.
-    socket.on("error", () => {});
-    this.#child.once("error", (error) => this.#end(`could not start: ${error.message}`, started.reject));
-    this.#child.once("exit", (code, signal) => {
-      clearTimeout(timer);
-      this.#end(signal ?? `exit code ${code}`, started.reject);
+    (channel as Duplex).on("data", (chunk: Buffer) => {
+      this.#heardAt = performance.now();
+      reader.push(chunk);
     });
-    this.ready = started.promise;
+    this.#child.once("error", (error) => this.#end(`could not start: ${error.message}`));
+    // Not "exit": what it had said before may still be on its way.
+    this.#child.once("close", (code, signal) => {
+      clearTimeout(timer);
+      this.#end(signal ?? `exit code ${code}`);
+    });
+  }
+
+  /** Tells `events` from now on. @throws {TenantryError} `EXECUTOR_FAILED` when it has ended already */
+  serve(events: ExecutorEvents): void {
+    if (this.#ended) throw ended("unused");
+    this.#events = events;
   }
 
   /** Jobs that it has and has not finished. */
@@ -100,9 +129,18 @@ export class Executor {
     return !this.#ended && !this.#retiring;
   }
 
+  /** Milliseconds since it last said something. Once a second it does, unless something holds its event loop. */
+  get silentMs(): number {
+    return performance.now() - this.#heardAt;
+  }
+
   /** Gives it a job. @returns its number, for {@link follow} and {@link forget} */
   ask(make: (job: number) => Ask, body: FrameBody, events: JobEvents): number {
     const job = ++this.#lastJob;
+    if (this.#ended) {
+      queueMicrotask(() => events.onLost());
+      return job;
+    }
     // Alone, a message leaves at once; among others it travels with those of its turn.
     const later = this.#jobs.size > 0;
     this.#jobs.set(job, events);
@@ -120,9 +158,9 @@ export class Executor {
     if (this.#jobs.delete(job)) this.follow(["forget", job]);
   }
 
-  /** The database whose statement it began last. */
-  current(): string {
-    return readProgress(this.#progressFile);
+  /** The database whose statement it began last, also when it is gone. */
+  current(): Progress {
+    return this.#ended ? this.#lastWords : readProgress(this.#progressFile);
   }
 
   /** Whether it answers within `timeoutMs`: it does not while a statement runs. */
@@ -154,7 +192,7 @@ export class Executor {
     message: Exclude<Say, readonly ["hello", ...unknown[]] | readonly ["broken", ...unknown[]]>,
     body: Uint8Array,
   ): void {
-    if (message[0] === "figures") return this.#events.onFigures(message[1]);
+    if (message[0] === "figures") return this.#events?.onFigures(message[1]);
     if (message[0] === "pong") return this.#pong?.();
     const [kind, job] = message;
     const events = this.#jobs.get(job);
@@ -169,8 +207,7 @@ export class Executor {
         if (message[2]) this.#jobs.delete(job);
         return events.onChunk?.(body, message[2]);
       case "value":
-        if (!events.onValue) return;
-        return events.onValue(body);
+        return events.onValue?.(body);
       case "error":
         this.#jobs.delete(job);
         return events.onError(fromPlain(message[2]));
@@ -182,17 +219,22 @@ export class Executor {
     this.#jobs.delete(job);
   }
 
-  #end(detail: string, rejectStart: (error: unknown) => void): void {
+  #end(detail: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#lastWords = readProgress(this.#progressFile);
     removeProgress(this.#progressFile);
-    rejectStart(
-      this.#broken ?? new TenantryError("EXECUTOR_FAILED", `An executor process ended: ${detail}.`),
-    );
-    const jobs = [...this.#jobs.values()];
+    this.#rejectReady(this.#broken ?? ended(detail));
+    // The newest first: a statement of a transaction knows better than the transaction why it is lost.
+    const jobs = [...this.#jobs.values()].toReversed();
     this.#jobs.clear();
     const reason = this.#retiring ? "retired" : this.#killed ? "killed" : "crashed";
-    this.#events.onEnd(reason, this.#broken?.message ?? detail);
+    this.#events?.onEnd(reason, this.#broken?.message ?? detail);
     for (const job of jobs) job.onLost();
+    this.#isGone();
   }
+}
+
+function ended(detail: string): TenantryError {
+  return new TenantryError("EXECUTOR_FAILED", `An executor process ended: ${detail}.`);
 }

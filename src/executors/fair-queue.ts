@@ -1,20 +1,18 @@
 // Owns the order in which tenants' jobs are begun: in turns, tenant by tenant, so that who sends a hundred waits
 // behind who sends one. Does not run them.
 
-/** A job in line. */
-interface Waiting {
-  readonly begin: () => void;
-}
-
 /** Lets at most `window` jobs be under way, and takes the next from the tenant whose turn it is. */
-export class FairQueue {
+export class FairQueue<Job> {
   readonly #window: number;
-  readonly #lines = new Map<string, Waiting[]>();
+  readonly #begin: (job: Job) => void;
+  readonly #lines = new Map<string, Job[]>();
   #running = 0;
   #waiting = 0;
 
-  constructor(window: number) {
+  /** @param begin called when a job's turn has come; whoever ends the job calls {@link leave}, once and later */
+  constructor(window: number, begin: (job: Job) => void) {
     this.#window = window;
+    this.#begin = begin;
   }
 
   /** Jobs in line. */
@@ -22,19 +20,23 @@ export class FairQueue {
     return this.#waiting;
   }
 
-  /** Begins the job now or in its turn. @returns what takes it out of the line again */
-  enter(tenant: string, begin: () => void): () => void {
+  /** Jobs that have begun and not ended. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Begins the job now or in its turn. @returns whether it has begun */
+  enter(tenant: string, job: Job): boolean {
     if (this.#running < this.#window && this.#waiting === 0) {
       this.#running++;
-      begin();
-      return () => {};
+      this.#begin(job);
+      return true;
     }
-    const job: Waiting = { begin };
     const line = this.#lines.get(tenant);
     if (line) line.push(job);
     else this.#lines.set(tenant, [job]);
     this.#waiting++;
-    return () => this.#remove(tenant, job);
+    return false;
   }
 
   /** A job that had begun has ended. */
@@ -48,16 +50,25 @@ export class FairQueue {
       this.#lines.delete(tenant);
       if (line.length > 0) this.#lines.set(tenant, line);
       this.#running++;
-      job.begin();
+      this.#begin(job);
     }
   }
 
-  #remove(tenant: string, job: Waiting): void {
+  /** Takes a job out of the line, if it is still there. */
+  remove(tenant: string, job: Job): void {
     const line = this.#lines.get(tenant);
     const index = line?.indexOf(job) ?? -1;
     if (!line || index < 0) return;
     line.splice(index, 1);
     this.#waiting--;
     if (line.length === 0) this.#lines.delete(tenant);
+  }
+
+  /** Takes all jobs of a tenant out of the line. */
+  takeAll(tenant: string): readonly Job[] {
+    const line = this.#lines.get(tenant) ?? [];
+    this.#lines.delete(tenant);
+    this.#waiting -= line.length;
+    return line;
   }
 }

@@ -27,7 +27,7 @@ export class FrameWriter {
   send(header: unknown, body: FrameBody, later: boolean): void {
     this.#waiting.push({ header: JSON.stringify(header), body });
     if (!later && !this.#turnEnds) {
-      this.#flush();
+      this.flush();
     } else if (!this.#turnEnds) {
       this.#turnEnds = true;
       setImmediate(this.#endTurn);
@@ -36,12 +36,13 @@ export class FrameWriter {
 
   readonly #endTurn = (): void => {
     this.#turnEnds = false;
-    this.#flush();
+    this.flush();
   };
 
-  #flush(): void {
+  /** Sends now what has been kept for the end of the turn. */
+  flush(): void {
     const frames = this.#waiting;
-    if (frames.length === 0 || this.#socket.destroyed) return;
+    if (frames.length === 0 || !this.#socket.writable) return;
     this.#waiting = [];
     let size = 0;
     const lengths = frames.map(({ header, body }) => {

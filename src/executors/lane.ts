@@ -1,95 +1,75 @@
-// Owns one executor's place: the jobs in line for it, their time limits, and its replacement when it ends.
-// Does not know which tenants belong to it, nor HTTP.
-import { TenantryError } from "../tenantry-error.ts";
-import { type EndReason, Executor } from "./executor.ts";
-import type { ExecutorSettings } from "./executor-settings.ts";
+// Owns one executor's line: the jobs that wait for it, those that it has, and what becomes of them when it is lost.
+// Does not know which tenants belong to it, nor HTTP; executor-place.ts replaces the executor.
+import type { TenantryError } from "../tenantry-error.ts";
+import type { EndReason, Executor } from "./executor.ts";
+import { ExecutorPlace } from "./executor-place.ts";
 import { FairQueue } from "./fair-queue.ts";
-import type { FrameBody } from "./frames.ts";
-import type { Ask, Figures } from "./messages.ts";
+import type { Job, Running, Taken } from "./job.ts";
+import { judge } from "./late-jobs.ts";
+import { lostAgain, overloaded, unknownOutcome } from "./lost-job.ts";
+import type { Figures } from "./messages.ts";
+import type { SpareExecutor } from "./spare-executor.ts";
 
 /** Jobs that an executor has at once. More of them save nothing, and what waits here waits in fair turns. */
 export const DEFAULT_WINDOW = 64;
 /** Milliseconds between two looks at the time limits. */
 const LOOK_MS = 25;
-/** Milliseconds in which an executor that runs no statement answers. */
-const PONG_MS = 100;
-/** Milliseconds until a crashed executor is started again; doubled with each crash up to the second. */
-const FIRST_RESTART_MS = 50;
-const MAX_RESTART_MS = 5_000;
 
-/** A job, as a lane takes it. */
-export interface Job {
-  readonly tenant: string;
-  /** Milliseconds that it may take, in line and running. */
-  readonly timeoutMs: number;
-  /** Whether running it twice is the same as running it once. Asked only when an executor was lost. */
-  readonly repeatable: () => boolean;
-  readonly make: (job: number, startBefore: number) => Ask;
-  readonly body: FrameBody;
-  onHttp?(
-    status: number,
-    headers: Readonly<Record<string, string>>,
-    body: Uint8Array,
-    last: boolean,
-    taken: Taken,
-  ): void;
-  onChunk?(body: Uint8Array, last: boolean): void;
-  onValue?(body: Uint8Array): void;
-  onError(error: TenantryError): void;
-}
-
-/** Tells the executor how much of an answer has been taken, or that nobody wants the rest. */
-export interface Taken {
-  more(bytes: number): void;
-  forget(): void;
-}
-
-interface Running {
+/** A job that is here, in line or under way. */
+interface Entry {
   readonly job: Job;
-  readonly executor: Executor;
-  /** Gives its place in the window back. */
-  readonly leave: () => void;
-  number: number;
   deadline: number;
-  /** Its answer has begun: it cannot be run again, and is past its time limit. */
-  answering: boolean;
+  readonly enteredAt: number;
+  /** It was lost once, and is run for the second time. */
+  again: boolean;
+  /** Ends it when its time is up before an executor has it. */
+  timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 /** What a lane tells its pool. */
 export interface LaneEvents {
-  /** A statement of the tenant ran past its time limit, and its executor was killed. */
+  /** A statement of the tenant ran past its time limit, and its executor is killed. */
   onKill(tenant: string): void;
+  /** An executor crashed, and a statement of the tenant was the last that it began. */
+  onSuspect(tenant: string): void;
+  /** A job of a tenant that was blamed: it is to be run again, apart from the others. */
+  onApart(job: Job): void;
   onEnd(reason: EndReason, detail: string): void;
   onFigures(figures: Figures): void;
 }
 
-/** One executor's place. */
+/** One executor's line. */
 export class Lane {
-  readonly #settings: () => ExecutorSettings;
+  readonly #place: ExecutorPlace;
   readonly #events: LaneEvents;
-  readonly #queue: FairQueue;
+  readonly #queue: FairQueue<Entry>;
+  readonly #hangMs: number;
   readonly #running = new Set<Running>();
-  #executor: Executor | undefined;
-  #starting: Promise<Executor> | undefined;
-  /** Why the last start failed; undefined after one that did not. */
-  #failure: TenantryError | undefined;
-  #crashes = 0;
   #queued = 0;
   #queueSeconds = 0;
-  #startAt = 0;
-  #offender: Running | undefined;
+  /** Who was blamed for the end of an executor, last. */
+  #blamed: { readonly executor: Executor; readonly tenant: string } | undefined;
   #looking = false;
   #watch: ReturnType<typeof setInterval> | undefined;
-  #closed = false;
 
-  constructor(settings: () => ExecutorSettings, events: LaneEvents, window = DEFAULT_WINDOW) {
-    this.#settings = settings;
+  /** @param hangMs how long an executor may be silent before it is killed though no statement of it is late */
+  constructor(
+    spare: SpareExecutor,
+    events: LaneEvents,
+    { hangMs, window = DEFAULT_WINDOW }: { readonly hangMs: number; readonly window?: number },
+  ) {
     this.#events = events;
-    this.#queue = new FairQueue(window);
+    this.#hangMs = hangMs;
+    this.#queue = new FairQueue(window, (entry) => this.#begin(entry));
+    this.#place = new ExecutorPlace(spare, {
+      onFigures: (figures) => events.onFigures(figures),
+      onEnd: (executor, reason, detail) => this.#ended(executor, reason, detail),
+    });
   }
 
+  /** Jobs that an executor has, or that have their turn. */
   get jobs(): number {
-    return this.#running.size;
+    return Math.max(this.#queue.running, this.#running.size);
   }
 
   get waiting(): number {
@@ -102,118 +82,127 @@ export class Lane {
   }
 
   get pid(): number | undefined {
-    return this.#executor?.pid;
+    return this.#place.current?.pid;
   }
 
-  /** Why no executor can be started here; undefined while one runs or none was asked for. */
   get failure(): TenantryError | undefined {
-    return this.#executor ? undefined : this.#failure;
+    return this.#place.failure;
   }
 
-  /** Starts the executor. @throws {TenantryError} why it could not */
+  /** Starts the executor. @throws {TenantryError} `EXECUTOR_FAILED`, `CLOSED` */
   async start(): Promise<void> {
-    await this.#usable();
+    await this.#place.usable();
   }
 
-  /** Runs a job in its turn. */
-  run(job: Job): void {
-    let deadline: ReturnType<typeof setTimeout> | undefined;
-    const entered = performance.now();
-    const leaveLine = this.#queue.enter(job.tenant, () => {
-      if (deadline !== undefined) {
-        clearTimeout(deadline);
-        this.#queueSeconds += (performance.now() - entered) / 1000;
-      }
-      this.#begin(job, false);
-    });
-    if (this.#queue.waiting === 0) return;
+  /** Runs a job in its turn. @param again whether it is run for the second time */
+  run(job: Job, again = false): void {
+    const now = performance.now();
+    const entry: Entry = {
+      job,
+      deadline: now + job.timeoutMs,
+      enteredAt: now,
+      again,
+      timer: undefined,
+    };
+    if (this.#queue.enter(job.tenant, entry)) return;
     this.#queued++;
-    deadline = setTimeout(() => {
-      leaveLine();
-      job.onError(overloaded(job.tenant));
-    }, job.timeoutMs);
+    this.#limit(entry, () => this.#queue.remove(job.tenant, entry));
+  }
+
+  /** Takes the jobs of a tenant out of the line. */
+  takeWaiting(tenant: string): readonly Job[] {
+    return this.#queue.takeAll(tenant).map((entry) => {
+      unlimit(entry);
+      return entry.job;
+    });
   }
 
   /** An executor to pin a session to. Its jobs are given by {@link runOn}, past the line. */
   executor(): Promise<Executor> {
-    return this.#usable();
+    return this.#place.usable();
   }
 
   /** Runs a job of a session on the executor that has it. Its time limit holds like any other's. */
   runOn(executor: Executor, job: Job): void {
-    this.#give(executor, job, true, () => {});
+    const now = performance.now();
+    const entry = { job, deadline: now + job.timeoutMs, enteredAt: now, again: true, timer: undefined };
+    this.#give(executor, entry, () => {});
   }
 
-  /** Replaces the executor by a fresh one; the old one finishes what it has. */
-  async recycle(): Promise<void> {
-    const old = this.#executor;
-    if (!old || this.#starting) return;
-    this.#executor = undefined;
-    try {
-      await this.#usable();
-      old.retire();
-    } catch {
-      // The old one is better than none.
-      if (old.usable) this.#executor = old;
-    }
+  /** Replaces the executor by a fresh one; the old one finishes what it has. @returns whether it does */
+  recycle(): boolean {
+    return this.#place.recycle();
   }
 
   /** Lets running jobs end, for `graceMs`, and then ends the executor. */
-  async close(graceMs: number): Promise<void> {
-    this.#closed = true;
-    clearInterval(this.#watch);
-    // One that is being started is nobody's yet, and would outlive all others.
-    await this.#starting?.catch(() => undefined);
-    const executor = this.#executor;
-    if (!executor) return;
-    const ended = new Promise<void>((resolve) => (this.#onceEnded = resolve));
-    executor.retire();
-    const timer = setTimeout(() => executor.kill(), graceMs);
-    await ended;
-    clearTimeout(timer);
+  close(graceMs: number): Promise<void> {
+    return this.#place.close(graceMs);
   }
 
-  #onceEnded: (() => void) | undefined;
-
-  #begin(job: Job, again: boolean): void {
-    const executor = this.#executor;
+  #begin(entry: Entry): void {
+    if (entry.timer !== undefined) {
+      unlimit(entry);
+      this.#queueSeconds += (performance.now() - entry.enteredAt) / 1000;
+    }
     const leave = (): void => this.#queue.leave();
-    if (executor?.usable) return this.#give(executor, job, again, leave);
-    this.#usable().then(
-      (started) => this.#give(started, job, again, leave),
+    const { current } = this.#place;
+    if (current) return this.#give(current, entry, leave);
+    let waits = true;
+    this.#limit(entry, () => {
+      waits = false;
+      leave();
+    });
+    this.#place.usable().then(
+      (executor) => {
+        if (!waits) return;
+        unlimit(entry);
+        this.#give(executor, entry, leave);
+      },
       (error: TenantryError) => {
+        if (!waits) return;
+        unlimit(entry);
         leave();
-        job.onError(error);
+        entry.job.onError(entry.again ? lostAgain(entry.job) : error);
       },
     );
   }
 
-  #give(executor: Executor, job: Job, again: boolean, leave: () => void): void {
-    const running: Running = {
-      job,
-      executor,
-      leave,
-      number: 0,
-      deadline: performance.now() + job.timeoutMs,
-      answering: false,
+  /** Answers a job that no executor has got in time. */
+  #limit(entry: Entry, giveUp: () => void): void {
+    const { job } = entry;
+    entry.timer = setTimeout(() => {
+      giveUp();
+      job.onError(entry.again ? lostAgain(job) : overloaded(job));
+    }, entry.deadline - performance.now());
+  }
+
+  #give(executor: Executor, entry: Entry, leave: () => void): void {
+    const { job } = entry;
+    const remainingMs = Math.max(0, entry.deadline - performance.now());
+    let left = false;
+    const leaveOnce = (): void => {
+      if (left) return;
+      left = true;
+      leave();
     };
     const done = (): void => {
       this.#running.delete(running);
-      leave();
+      leaveOnce();
     };
     const taken: Taken = {
       more: (bytes) => executor.follow(["more", running.number, bytes]),
       forget: () => {
         executor.forget(running.number);
-        if (this.#running.has(running)) done();
+        done();
       },
     };
-    this.#running.add(running);
     this.#watch ??= setInterval(() => void this.#look(), LOOK_MS);
-    running.number = executor.ask((number) => job.make(number, Date.now() + job.timeoutMs), job.body, {
+    const number = executor.ask((given) => job.make(given, Date.now() + remainingMs), job.body, {
       onHttp: (status, headers, body, last) => {
         running.answering = true;
         if (last) done();
+        // The rest takes as long as its reader likes; others need not wait for that.
+        else leaveOnce();
         job.onHttp?.(status, headers, body, last, taken);
       },
       onChunk: (body, last) => {
@@ -221,7 +210,7 @@ export class Lane {
         job.onChunk?.(body, last);
       },
       onValue: (body) => {
-        executor.done(running.number);
+        executor.done(number);
         done();
         job.onValue?.(body);
       },
@@ -231,20 +220,38 @@ export class Lane {
       },
       onLost: () => {
         this.#running.delete(running);
-        if (running === this.#offender) {
-          leave();
-          job.onError(timedOut(job));
-        } else if (!again && !running.answering && job.repeatable()) {
-          this.#begin(job, true);
-        } else {
-          leave();
+        if (running.verdict) {
+          leaveOnce();
+          job.onError(running.verdict);
+        } else if (running.answering || !job.repeatable()) {
+          leaveOnce();
           job.onError(unknownOutcome(job));
+        } else if (entry.again) {
+          leaveOnce();
+          job.onError(lostAgain(job));
+        } else if (this.#blamed?.executor === executor && this.#blamed.tenant === job.tenant) {
+          leaveOnce();
+          this.#events.onApart(job);
+        } else {
+          entry.again = true;
+          entry.deadline = performance.now() + job.timeoutMs;
+          this.#begin(entry);
         }
       },
     });
+    const running: Running = {
+      job,
+      executor,
+      number,
+      deadline: entry.deadline,
+      leave: leaveOnce,
+      answering: false,
+      verdict: undefined,
+    };
+    this.#running.add(running);
   }
 
-  /** Looks for a job past its time limit, and finds out whether its executor hangs. */
+  /** Looks for a job past its time limit, and ends it, or the executor that hangs. */
   async #look(): Promise<void> {
     if (this.#running.size === 0) {
       clearInterval(this.#watch);
@@ -253,115 +260,43 @@ export class Lane {
     }
     if (this.#looking) return;
     const now = performance.now();
-    const late = [...this.#running].find((running) => !running.answering && running.deadline <= now);
+    const late = [...this.#running].find(({ answering, deadline }) => !answering && deadline <= now);
     if (!late) return;
     this.#looking = true;
+    const { executor } = late;
     try {
-      const { executor, job } = late;
-      if (await executor.answers(PONG_MS)) {
-        if (!this.#running.delete(late)) return;
-        // It waits for something, such as another writer: nobody has to die for that.
-        executor.forget(late.number);
-        late.leave();
-        job.onError(job.repeatable() ? timedOut(job) : unknownOutcome(job));
-        return;
+      const { blamed, kill, given } = await judge(executor, this.#running, this.#hangMs);
+      for (const [running, verdict] of given) this.#giveUp(running, verdict);
+      if (!kill) return;
+      if (blamed !== "") {
+        this.#blamed = { executor, tenant: blamed };
+        this.#events.onKill(blamed);
       }
-      const tenant = executor.current();
-      this.#offender = [...this.#running].find(
-        (running) => running.executor === executor && running.job.tenant === tenant,
-      );
-      if (tenant !== "") this.#events.onKill(tenant);
       executor.kill();
     } finally {
       this.#looking = false;
     }
   }
 
-  #usable(): Promise<Executor> {
-    if (this.#executor?.usable) return Promise.resolve(this.#executor);
-    if (this.#closed) return Promise.reject(new TenantryError("CLOSED", "The server is shutting down."));
-    // After a failed start, nobody waits for the next one: it may fail as well.
-    if (this.#failure && performance.now() < this.#startAt) return Promise.reject(this.#failure);
-    return (this.#starting ??= this.#startExecutor().finally(() => (this.#starting = undefined)));
-  }
-
-  async #startExecutor(): Promise<Executor> {
-    const waitMs = this.#startAt - performance.now();
-    if (waitMs > 0 && !this.#failure) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      setTimeout(resolve, waitMs);
-      await promise;
-    }
-    const executor: Executor = new Executor(this.#settings(), {
-      onFigures: (figures) => this.#events.onFigures(figures),
-      onEnd: (reason, detail) => this.#ended(executor, reason, detail),
-    });
-    try {
-      await executor.ready;
-    } catch (error) {
-      this.#failure = failedToStart(error);
-      throw this.#failure;
-    }
-    this.#failure = undefined;
-    this.#executor = executor;
-    return executor;
+  #giveUp(running: Running, verdict: TenantryError): void {
+    running.executor.forget(running.number);
+    this.#running.delete(running);
+    running.leave();
+    running.job.onError(verdict);
   }
 
   #ended(executor: Executor, reason: EndReason, detail: string): void {
-    if (this.#executor === executor) this.#executor = undefined;
-    this.#onceEnded?.();
-    if (reason === "crashed") {
-      this.#startAt = performance.now() + Math.min(FIRST_RESTART_MS * 2 ** this.#crashes, MAX_RESTART_MS);
-      this.#crashes++;
-    } else {
-      this.#crashes = 0;
+    const { name } = executor.current();
+    const isHere = [...this.#running].some((one) => one.executor === executor && one.job.tenant === name);
+    if (reason === "crashed" && isHere) {
+      this.#blamed = { executor, tenant: name };
+      this.#events.onSuspect(name);
     }
     this.#events.onEnd(reason, detail);
-    // At once, not with the next request: that one should not have to wait.
-    if (reason !== "retired" && !this.#closed) void this.#usable().catch(() => {});
   }
 }
 
-function timedOut({ tenant, timeoutMs }: Job): TenantryError {
-  return new TenantryError(
-    "STATEMENT_TIMEOUT",
-    `The statement ran for more than ${timeoutMs} ms and was ended.`,
-    {
-      tenant,
-      hint: "Look at its plan with EXPLAIN QUERY PLAN; add an index or a LIMIT.",
-    },
-  );
-}
-
-function unknownOutcome({ tenant }: Job): TenantryError {
-  return new TenantryError(
-    "OUTCOME_UNKNOWN",
-    "The process that ran this ended before it had answered: it was done, or it was not.",
-    {
-      tenant,
-      hint: "Look whether it was done before you send it again, or send writes with an Idempotency-Key.",
-      retryAfterSeconds: 1,
-    },
-  );
-}
-
-function overloaded(tenant: string): TenantryError {
-  return new TenantryError(
-    "OVERLOADED",
-    "The request waited for its turn until its time was up. Nothing of it was done.",
-    {
-      tenant,
-      hint: "Try again in a moment.",
-      retryAfterSeconds: 1,
-    },
-  );
-}
-
-function failedToStart(error: unknown): TenantryError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new TenantryError("EXECUTOR_FAILED", `No executor process can be started: ${reason}`, {
-    hint: "The server's log has the details.",
-    retryAfterSeconds: 5,
-    cause: error,
-  });
+function unlimit(entry: Entry): void {
+  clearTimeout(entry.timer);
+  entry.timer = undefined;
 }

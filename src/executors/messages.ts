@@ -5,7 +5,7 @@ import type { Scope } from "../auth/caller.ts";
 import type { TransactionMode } from "../drivers/driver.ts";
 
 /** Raised with every change below. Both sides come from one checkout; a mismatch is a broken installation. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** What the main process asks. The number is the job's, unique for the executor's life. */
 export type Ask =
@@ -82,6 +82,8 @@ export interface PlainError {
   readonly tenant?: string;
   readonly retryAfterSeconds?: number;
   readonly sqliteCode?: string;
+  /** What the error's cause said: code written for D1 reads it. */
+  readonly causeMessage?: string;
 }
 
 /** The error as data. What is not a TenantryError stays in this process's log. */
@@ -89,10 +91,11 @@ export function toPlain(error: unknown): PlainError {
   if (!(error instanceof TenantryError)) {
     return { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
   }
-  const { code, message, hint, tenant, retryAfterSeconds, sqliteCode } = error;
+  const { code, message, hint, tenant, retryAfterSeconds, sqliteCode, cause } = error;
   return {
     code,
     message,
+    ...(cause instanceof Error && { causeMessage: cause.message }),
     ...(hint !== undefined && { hint }),
     ...(tenant !== undefined && { tenant }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
@@ -101,6 +104,9 @@ export function toPlain(error: unknown): PlainError {
 }
 
 /** The error that the data is of. */
-export function fromPlain({ code, message, ...details }: PlainError): TenantryError {
-  return new TenantryError(code, message, details);
+export function fromPlain({ code, message, causeMessage, ...details }: PlainError): TenantryError {
+  return new TenantryError(code, message, {
+    ...details,
+    ...(causeMessage !== undefined && { cause: new Error(causeMessage) }),
+  });
 }

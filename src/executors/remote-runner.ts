@@ -6,7 +6,8 @@ import type { ExecResult, ResultSet, RunOptions, SqlRunner, Statement } from "..
 import { inspectStatement } from "../sql/inspect-statement.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { Executor } from "./executor.ts";
-import type { Job, Lane } from "./lane.ts";
+import type { Job } from "./job.ts";
+import type { Lane } from "./lane.ts";
 import type { Ask, SqlAsk } from "./messages.ts";
 
 /** What a runner needs of its pool. */
@@ -26,9 +27,12 @@ export function remoteRunner(tenant: string, { lane, run, timeoutMs }: RemoteRun
   return {
     ...runner,
     async transaction(mode, fn, options = {}) {
-      const place = lane();
-      const executor = await place.executor();
-      const open = await beginOn(executor, (job) => ["begin", job, tenant, mode, options.timeoutMs ?? null]);
+      const {
+        lane: place,
+        executor,
+        open,
+      } = await begin(lane, (job) => ["begin", job, tenant, mode, options.timeoutMs ?? null]);
+      let stopped: unknown;
       const tx = sqlRunner((ask) =>
         value(
           tenant,
@@ -36,19 +40,41 @@ export function remoteRunner(tenant: string, { lane, run, timeoutMs }: RemoteRun
           ask,
           (job) => ["tx", job, open.number],
           (job) => place.runOn(executor, job),
-        ),
+        ).catch((error: unknown) => {
+          if (isTenantryError(error, "STATEMENT_TIMEOUT")) stopped = error;
+          throw error;
+        }),
       );
       try {
         const result = await Promise.race([fn(tx), open.ended]);
+        open.commits();
         executor.follow(["end", 0, open.number, "commit"]);
         await open.done;
         return result as Awaited<ReturnType<typeof fn>>;
       } catch (error) {
         executor.follow(["end", 0, open.number, "rollback"]);
-        throw error;
+        // A statement that was killed says more than the end of its transaction.
+        throw isTenantryError(error, "EXECUTOR_FAILED") && stopped ? stopped : error;
       }
     },
   };
+}
+
+/** Begins on an executor; on the next one where the first is lost before it has answered. */
+async function begin(
+  lane: () => Lane,
+  make: (job: number) => Ask,
+): Promise<{ lane: Lane; executor: Executor; open: Begun }> {
+  for (let again = false; ; again = true) {
+    const place = lane();
+    let executor = await place.executor();
+    while (!executor.usable) executor = await place.executor();
+    try {
+      return { lane: place, executor, open: await beginOn(executor, make) };
+    } catch (error) {
+      if (again || !isTenantryError(error, "EXECUTOR_FAILED")) throw error;
+    }
+  }
 }
 
 function sqlRunner(send: (ask: SqlAsk) => Promise<unknown>): SqlRunner {
@@ -87,6 +113,8 @@ interface Begun {
   readonly number: number;
   /** Rejects when the transaction ends by itself, as at its time limit. Never fulfils. */
   readonly ended: Promise<never>;
+  /** Says that it is to be committed: from then on nobody knows, where the executor is lost. */
+  readonly commits: () => void;
   /** Fulfils when it was committed. */
   readonly done: Promise<void>;
 }
@@ -96,6 +124,7 @@ async function beginOn(executor: Executor, make: (job: number) => Ask): Promise<
   const done = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<never>();
   let open = false;
+  let committing = false;
   const fail = (error: TenantryError): void => {
     opened.reject(error);
     done.reject(error);
@@ -113,20 +142,26 @@ async function beginOn(executor: Executor, make: (job: number) => Ask): Promise<
       opened.resolve();
     },
     onError: fail,
-    onLost: () =>
-      fail(
-        new TenantryError(
-          "OUTCOME_UNKNOWN",
-          "The process that held the transaction ended: it was rolled back, unless it was being committed.",
-          {
-            hint: "Look whether it was done before you do it again.",
-            retryAfterSeconds: 1,
-          },
-        ),
-      ),
+    onLost: () => fail(committing ? unknownCommit() : rolledBack()),
   });
   await opened.promise;
-  return { number, ended: ended.promise, done: done.promise };
+  return { number, ended: ended.promise, commits: () => (committing = true), done: done.promise };
+}
+
+function unknownCommit(): TenantryError {
+  return new TenantryError(
+    "OUTCOME_UNKNOWN",
+    "The process that held the transaction ended while it was being committed: it was, or it was rolled back.",
+    { hint: "Look whether it was done before you do it again.", retryAfterSeconds: 1 },
+  );
+}
+
+function rolledBack(): TenantryError {
+  return new TenantryError(
+    "EXECUTOR_FAILED",
+    "The process that held the transaction ended, and it was rolled back.",
+    { hint: "Run it again.", retryAfterSeconds: 1 },
+  );
 }
 
 function reads(sql: string): boolean {

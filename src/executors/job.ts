@@ -1,0 +1,47 @@
+// Owns what a job is: work for an executor, and who is told of its answer.
+// Runs none: lane.ts does.
+import type { TenantryError } from "../tenantry-error.ts";
+import type { Executor } from "./executor.ts";
+import type { FrameBody } from "./frames.ts";
+import type { Ask } from "./messages.ts";
+
+/** A job, as a lane takes it. */
+export interface Job {
+  readonly tenant: string;
+  /** Milliseconds that it may take, in line and running. */
+  readonly timeoutMs: number;
+  /** Whether running it twice is the same as running it once. Asked only when an executor was lost. */
+  readonly repeatable: () => boolean;
+  readonly make: (job: number, startBefore: number) => Ask;
+  readonly body: FrameBody;
+  onHttp?(
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    body: Uint8Array,
+    last: boolean,
+    taken: Taken,
+  ): void;
+  onChunk?(body: Uint8Array, last: boolean): void;
+  onValue?(body: Uint8Array): void;
+  onError(error: TenantryError): void;
+}
+
+/** Tells the executor how much of an answer has been taken, or that nobody wants the rest. */
+export interface Taken {
+  more(bytes: number): void;
+  forget(): void;
+}
+
+/** A job that an executor has. */
+export interface Running {
+  readonly job: Job;
+  readonly executor: Executor;
+  readonly number: number;
+  readonly deadline: number;
+  /** Gives its place in the window back. */
+  readonly leave: () => void;
+  /** Its answer has begun: it cannot be run again, and is past its time limit. */
+  answering: boolean;
+  /** What it is told if it is lost now. */
+  verdict: TenantryError | undefined;
+}
