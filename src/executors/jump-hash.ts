@@ -8,7 +8,12 @@ const MULTIPLIER = 2862933555777941757n;
 
 /** The place of `key` among `places`, from 0. @param places at least 1 */
 export function jumpHash(key: string, places: number): number {
-  let state = fnv1a(key);
+  return jump(fnv1a(key), places);
+}
+
+/** The algorithm itself, for a key of 64 bits. */
+export function jump(key: bigint, places: number): number {
+  let state = key;
   let place = -1n;
   let next = 0n;
   while (next < BigInt(places)) {
@@ -20,7 +25,7 @@ export function jumpHash(key: string, places: number): number {
 }
 
 /** 64 bits of FNV-1a over the key's UTF-16 units; tenant ids are ASCII. */
-function fnv1a(key: string): bigint {
+export function fnv1a(key: string): bigint {
   let hash = FNV_OFFSET;
   for (let index = 0; index < key.length; index++) {
     hash = ((hash ^ BigInt(key.charCodeAt(index))) * FNV_PRIME) & MASK;
