@@ -23,7 +23,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["handle-cache", "migrations", "catalog", "database", "auth", "sample"],
   ["drivers"],
   ["sql"],
-  ["tenant-id.ts", "check-options.ts", "fifo-lock.ts"],
+  ["tenant-id.ts", "check-options.ts", "event-loop-turn.ts", "fifo-lock.ts"],
   ["tenantry-error.ts"],
 ];
 

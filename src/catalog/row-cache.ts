@@ -1,6 +1,7 @@
 // Owns rows of the catalog in memory, and knowing when they may no longer be true.
 // Does not know what the rows are.
 import { LRUCache } from "lru-cache";
+import { EventLoopTurn } from "../event-loop-turn.ts";
 
 /** What a {@link Freshness} is made with. */
 export interface FreshnessOptions {
@@ -11,10 +12,6 @@ export interface FreshnessOptions {
   readonly clock: () => number;
 }
 
-/** Runs `fn` once this turn's I/O is done: what arrives later has been sent after commits seen later. */
-const afterThisTurn: (fn: () => void) => void =
-  typeof setImmediate === "function" ? setImmediate : (fn) => void setTimeout(fn, 0);
-
 /**
  * Knows whether somebody else has written since the rows in memory were read. It asks at most once in a turn
  * of the event loop, so that who commits in one process and then sends a request to another is seen there.
@@ -24,7 +21,8 @@ export class Freshness {
   readonly clock: () => number;
   readonly #dataVersion: (() => number) | undefined;
   readonly #caches: { clear(): void }[] = [];
-  #checked = false;
+  readonly #turn = new EventLoopTurn();
+  #checkedIn = -1;
   #seen: number | undefined;
   #drops = 0;
 
@@ -59,9 +57,10 @@ export class Freshness {
 
   /** Drops what is in memory if somebody else had written when this turn's first caller asked. */
   check(): void {
-    if (this.#checked || this.timed) return;
-    this.#checked = true;
-    afterThisTurn(this.#turnEnded);
+    if (this.timed) return;
+    const turn = this.#turn.number;
+    if (turn === this.#checkedIn) return;
+    this.#checkedIn = turn;
     this.checkNow();
   }
 
@@ -73,10 +72,6 @@ export class Freshness {
     this.#drops++;
     for (const cache of this.#caches) cache.clear();
   }
-
-  readonly #turnEnded = (): void => {
-    this.#checked = false;
-  };
 }
 
 /** A reading or writing of a row that runs: what it finds is kept only if nothing else went on meanwhile. */
