@@ -9,7 +9,7 @@ import { ERROR_CODES } from "../src/tenantry-error.ts";
 const ROOT = join(import.meta.dirname, "..");
 const rows = readFileSync(join(ROOT, "docs/errors.md"), "utf8")
   .split("\n")
-  .filter((line) => /^\| `/.test(line))
+  .filter((line) => line.startsWith("| `"))
   .map((line) =>
     line
       .split("|")
