@@ -51,7 +51,7 @@ export interface ServerOptions extends AppOptions {
 /** Options of {@link Tenantry.executors}. */
 export interface ExecutorOptions extends Pick<
   ExecutorPoolOptions,
-  "statementTimeoutMs" | "maxRssBytes" | "maxJobs" | "onEvent"
+  "statementTimeoutMs" | "maxRssBytes" | "maxJobs" | "offenders" | "onEvent"
 > {
   /** Processes among which the tenants are divided, at least 1. */
   readonly executors: number;

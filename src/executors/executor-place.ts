@@ -32,7 +32,7 @@ export class ExecutorPlace {
   #failure: TenantryError | undefined;
   #crashes = 0;
   #startAt = 0;
-  #wait: { readonly timer: ReturnType<typeof setTimeout>; readonly end: () => void } | undefined;
+  #wake: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(spare: SpareExecutor, events: PlaceEvents) {
@@ -83,7 +83,7 @@ export class ExecutorPlace {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#wait?.end();
+    this.#wake?.();
     await this.#starting?.catch(() => {});
     for (const executor of this.#alive) executor.retire();
     const timer = setTimeout(() => {
@@ -98,7 +98,8 @@ export class ExecutorPlace {
   }
 
   async #startExecutor(): Promise<Executor> {
-    await this.#untilStart();
+    const waitMs = this.#startAt - performance.now();
+    if (waitMs > 0) await this.#sleep(waitMs);
     if (this.#closing) throw closed();
     try {
       const executor = await this.#spare.take();
@@ -130,9 +131,9 @@ export class ExecutorPlace {
       if (performance.now() - this.#startedAt >= STEADY_MS) this.#crashes = 0;
       if (reason === "crashed") this.#backOff();
     }
-    this.#events.onEnd(executor, reason, detail);
     // At once, not with the next request: that one should not have to wait.
     if (served) void this.#restart();
+    this.#events.onEnd(executor, reason, detail);
   }
 
   #backOff(): void {
@@ -142,19 +143,17 @@ export class ExecutorPlace {
 
   /** Starts again, once the start that is under way has ended. A start that fails does so by itself. */
   async #restart(): Promise<void> {
-    await this.#starting?.catch(() => {});
+    if (this.#starting) await this.#starting.catch(() => {});
     if (!this.#executor && !this.#closing) await this.#start().catch(() => {});
   }
 
-  /** Waits for as long as crashes before this start demand. */
-  async #untilStart(): Promise<void> {
-    const ms = this.#startAt - performance.now();
-    if (ms <= 0) return;
+  /** Waits for that long, or until this place is closed. */
+  async #sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wait = { timer: setTimeout(resolve, ms), end: resolve };
+    this.#wake = resolve;
+    const timer = setTimeout(resolve, ms);
     await promise;
-    clearTimeout(this.#wait.timer);
-    this.#wait = undefined;
+    clearTimeout(timer);
   }
 }
 

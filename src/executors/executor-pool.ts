@@ -153,6 +153,8 @@ export class ExecutorPool {
             },
             onEnd: (reason, detail) => {
               if (reason !== "retired") this.#counts.restarts++;
+              // Whoever was killed for is back in a moment.
+              if (reason === "killed") void this.#apart.lane.start().catch(() => {});
               this.#onEvent({ what: "ended", executor: name, reason, detail });
             },
             onFigures: (figures) => this.#hear(made, figures),

@@ -126,7 +126,12 @@ export class Executor {
 
   /** Whether jobs may be given to it. */
   get usable(): boolean {
-    return !this.#ended && !this.#retiring;
+    return !this.#ended && !this.#retiring && !this.#killed;
+  }
+
+  /** Whether it has been killed; that it is gone is heard a moment later. */
+  get killed(): boolean {
+    return this.#killed;
   }
 
   /** Milliseconds since it last said something. Once a second it does, unless something holds its event loop. */

@@ -260,7 +260,9 @@ export class Lane {
     }
     if (this.#looking) return;
     const now = performance.now();
-    const late = [...this.#running].find(({ answering, deadline }) => !answering && deadline <= now);
+    const late = [...this.#running].find(
+      ({ executor, answering, deadline }) => !executor.killed && !answering && deadline <= now,
+    );
     if (!late) return;
     this.#looking = true;
     const { executor } = late;

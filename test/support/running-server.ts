@@ -32,6 +32,8 @@ export interface RunningServerOptions {
   readonly app?: ServerOptions;
   /** Runs tenants' SQL in executors. @default in this process */
   readonly executors?: ExecutorOptions;
+  /** Is given what is to be done at the end. @default the test's end */
+  readonly atEnd?: (end: () => Promise<void>) => void;
 }
 
 /** An answer, read to its end. */
@@ -81,9 +83,10 @@ export async function runningServer({
   tenantry: tenantryOptions,
   app,
   executors,
+  atEnd = onTestFinished,
 }: RunningServerOptions = {}): Promise<RunningTestServer> {
   const dir = data ?? (await mkdtemp(join(tmpdir(), "tenantry-http-")));
-  if (data === undefined) onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  if (data === undefined) atEnd(() => rm(dir, { recursive: true, force: true }));
   const tenantry = await createTenantry({
     data: dir,
     migrations: executors
@@ -106,7 +109,7 @@ export async function runningServer({
     await server.close(0);
     await tenantry.close();
   };
-  onTestFinished(async () => {
+  atEnd(async () => {
     await close();
     expect(internalErrors).toEqual([]);
   });
