@@ -39,7 +39,7 @@ test("the server's document lists the routes that there are, no more and no fewe
   const nothing = {} as never;
   const served = [
     ...adminRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
-    ...fileRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
+    ...fileRoutes({ maxImportBytes: 1 } as never).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...queryRoutes(nothing).routes.map(({ method, path }) => [method, `/t/:tenant${path}`]),
   ].map(([method, path]) => `${method?.toLowerCase()} ${path?.replace(/:(\w+)/g, "{$1}")}`);
   const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
