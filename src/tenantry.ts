@@ -199,8 +199,8 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
     try {
-      await Promise.all(pools.map((pool) => pool.close(graceMs)));
-      await tenants.close(graceMs);
+      // In one turn: what comes after the call of close() is refused, here and there.
+      await Promise.all([tenants.close(graceMs), ...pools.map((pool) => pool.close(graceMs))]);
     } finally {
       await catalog.close().finally(() => catalogHandle.close());
     }
