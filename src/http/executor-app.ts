@@ -9,6 +9,7 @@ import { type AppOptions, appSettings } from "./app-options.ts";
 import { forbidden } from "./authorize.ts";
 import type { TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
+import { unanswered } from "./not-found.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 
 /** What the main process has found out about a request. */
@@ -31,6 +32,7 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
   const exactIntegers = tenants.driver.capabilities.bigint;
   const hono = new Hono<TenantryEnv & { Bindings: ResolvedRequest }>();
   hono.onError((error, c) => errorResponse(c, error, onInternalError));
+  hono.notFound((c) => errorResponse(c, unanswered(hono as never, c), onInternalError));
   hono.use(async (c, next) => {
     const { incarnation, scope } = c.env;
     const tenant = parseTenantId(c.env.tenant);

@@ -107,7 +107,8 @@ async function keep(tx: SqlRunner, key: string, request: string, response: Respo
 /** The body, which can still be sent afterwards. An executor's answers hold it as it is. */
 function textOf(response: Response): string | Promise<string> {
   const { body } = response as { body: unknown };
-  return typeof body === "string" ? body : response.clone().text();
+  if (body === null || typeof body === "string") return body ?? "";
+  return response.clone().text();
 }
 
 /** What was asked: the same key with another request is a mistake, and says so. */
