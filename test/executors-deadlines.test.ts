@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { busyFor, ENDLESS, ENDLESS_WRITE } from "./support/endless.ts";
 import { executor, sharedServer, tenants, untilRunning, untilServed } from "./support/executor-requests.ts";
 import { OtherProcess } from "./support/other-process.ts";
-import { type Answer, expectError, valueOf } from "./support/running-server.ts";
+import { type Answer, expectError, type RunningTestServer, valueOf } from "./support/running-server.ts";
 
 const shared = sharedServer({ executors: { executors: 1, statementTimeoutMs: 10_000 } });
 
@@ -29,33 +29,58 @@ test("a write without end is ended, and nothing of it is there", async () => {
   expect((await server.query("writer", "INSERT INTO customers (name) VALUES ('a')")).status).toBe(200);
 });
 
-test("others in flight: reads and writes with a key are run again unseen, other writes have an unknown outcome", async () => {
+test("others in flight are run by the next executor, unseen: reads, and writes that had not left for the first", async () => {
   const { server } = shared;
   await tenants(server, "loud", "quiet");
   const { kills } = server.pool!.stats();
+  await untilServed(server, "loud");
   const endless = server.query("loud", ENDLESS, [], within(1_000));
   await untilRunning(server, 1);
-  const insert = (name: string, headers = {}): Promise<Answer> =>
-    server.query("quiet", "INSERT INTO customers (name) VALUES (?)", [name], headers);
   const numbers = Array.from({ length: 10 }, (_, n) => n);
   const reads = Promise.all(numbers.map((n) => server.query("quiet", "SELECT ? AS n", [n])));
   const rest = server.send("GET", "/t/quiet/rest/customers?select=name&name=eq.nobody");
-  const write = insert("without key");
-  const keyed = insert("with key", { "idempotency-key": "1" });
+  const write = insert(server, "quiet", "without key");
+  const keyed = insert(server, "quiet", "with key", { "idempotency-key": "1" });
 
   expectError(await endless, "STATEMENT_TIMEOUT");
   expect((await reads).map(valueOf)).toEqual(numbers);
   expect((await rest).body).toEqual([]);
+  expect((await write).body).toMatchObject({ success: true, meta: { changes: 1 } });
+  expect((await keyed).body).toMatchObject({ success: true, meta: { changes: 1 } });
+  expect(await count(server, "quiet", "without key")).toBe(1);
+  expect(await count(server, "quiet", "with key")).toBe(1);
+  expect(server.pool!.stats().kills).toBe(kills + 1);
+});
+
+test("writes that the executor may have begun have an unknown outcome, unless they have a key", async () => {
+  const { server } = shared;
+  await tenants(server, "first", "behind");
+  await untilServed(server, "first");
+  // While this one runs, what comes gathers; then it leaves together.
+  const busy = server.query("first", busyFor(1_000_000));
+  await untilRunning(server, 1);
+  const endless = server.query("first", ENDLESS, [], within(3_000));
+  await untilRunning(server, 2);
+  const write = insert(server, "behind", "without key");
+  const keyed = insert(server, "behind", "with key", { "idempotency-key": "1" });
+
+  expect((await busy).status).toBe(200);
+  expectError(await endless, "STATEMENT_TIMEOUT");
   const unknown = await write;
   expectError(unknown, "OUTCOME_UNKNOWN");
   expect(unknown.headers.get("retry-after")).toBe("1");
   expect((await keyed).body).toMatchObject({ success: true, meta: { changes: 1 } });
-  const count = async (name: string): Promise<unknown> =>
-    valueOf(await server.query("quiet", "SELECT count(*) FROM customers WHERE name = ?", [name]));
-  expect(await count("with key")).toBe(1);
-  expect([0, 1]).toContain(await count("without key"));
-  expect(server.pool!.stats().kills).toBe(kills + 1);
+  expect(await count(server, "behind", "with key")).toBe(1);
+  expect([0, 1]).toContain(await count(server, "behind", "without key"));
 });
+
+function insert(server: RunningTestServer, tenant: string, name: string, headers = {}): Promise<Answer> {
+  return server.query(tenant, "INSERT INTO customers (name) VALUES (?)", [name], headers);
+}
+
+async function count(server: RunningTestServer, tenant: string, name: string): Promise<unknown> {
+  return valueOf(await server.query(tenant, "SELECT count(*) FROM customers WHERE name = ?", [name]));
+}
 
 test("many statements without end cost the others one executor: the rest of them runs apart", async () => {
   const { server } = shared;

@@ -10,8 +10,8 @@ import { TenantryError } from "../tenantry-error.ts";
 import { createTenantry, type Tenantry } from "../tenantry.ts";
 import { BusyTenants } from "./busy-tenants.ts";
 import { AnswerSender } from "./answer-sender.ts";
+import { Channel, type MessageBody } from "./channel.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
-import { FrameReader, FrameWriter } from "./frames.ts";
 import { LightResponse, lightRequest } from "./light-http.ts";
 import { type Ask, PROTOCOL_VERSION, type Say, type SqlAsk, toPlain } from "./messages.ts";
 import { ProgressWriter } from "./progress-file.ts";
@@ -31,8 +31,11 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
   globalThis.Response = LightResponse as unknown as typeof Response;
   holdLifeline();
   const socket = new Socket({ fd: CHANNEL_FD });
-  const writer = new FrameWriter(socket);
-  const say = (message: Say, body: string | Uint8Array = ""): void => writer.send(message, body, true);
+  const channel = new Channel<Say, Ask>(socket, {
+    onMessage: (message, body) => answer(message, body),
+    side: "answer",
+  });
+  const say = (message: Say, body?: MessageBody): void => channel.send(message, body);
   const progress = new ProgressWriter(settings.progressFile);
   const busy = new BusyTenants();
   let tenantry: Tenantry;
@@ -42,7 +45,8 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
       statements: { begin: (name) => progress.enter(name), end: (name, ms) => busy.add(name, ms) },
     });
   } catch (error) {
-    writer.send(["broken", toPlain(error)] satisfies Say, "", false);
+    say(["broken", toPlain(error)]);
+    channel.flush();
     throw error;
   }
   const app = tenantry.tenantApp(settings.app);
@@ -58,7 +62,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     clearInterval(figures);
     await tenantry.close();
     progress.close();
-    writer.flush();
+    channel.flush();
     socket.end();
   };
   const finished = (): void => {
@@ -77,7 +81,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     }
   };
 
-  const answer = (message: Ask, body: Uint8Array): void => {
+  const answer = (message: Ask, body: MessageBody): void => {
     const [kind, job] = message;
     switch (kind) {
       case "http":
@@ -99,7 +103,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
           assertInTime(startBefore);
           const result = await runSql(
             tenantry.tenants.runner(parseTenantId(tenant)),
-            deserialize(body) as SqlAsk,
+            deserialize(body as Uint8Array) as SqlAsk,
           );
           say(["value", job], serialize(result));
         });
@@ -132,7 +136,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
         return void work(job, async () => {
           const open = transactions.get(message[2]);
           if (!open) throw new TenantryError("TRANSACTION_CLOSED", "The transaction has ended.");
-          say(["value", job], serialize(await runSql(open.tx, deserialize(body) as SqlAsk)));
+          say(["value", job], serialize(await runSql(open.tx, deserialize(body as Uint8Array) as SqlAsk)));
         });
       case "end":
         transactions.get(message[2])?.end(message[3]);
@@ -142,15 +146,13 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
       case "forget":
         return answers.forget(job);
       case "ping":
-        return writer.send(["pong", job] satisfies Say, "", false);
+        return say(["pong", job]);
       case "retire":
         retiring = true;
         if (running === 0) void end();
     }
   };
 
-  const reader = new FrameReader((header, body) => answer(header as Ask, body));
-  socket.on("data", (chunk) => reader.push(chunk));
   // The main process has died or let go: nobody hears what we would say.
   socket.on("error", () => process.exit(0));
   socket.on("close", () => process.exit(0));
@@ -161,7 +163,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
       { rssBytes: process.memoryUsage.rss(), handles: { open, leased, waiting }, busy: busy.take() },
     ]);
   }, FIGURES_MS);
-  writer.send(["hello", PROTOCOL_VERSION] satisfies Say, "", false);
+  say(["hello", PROTOCOL_VERSION]);
 }
 
 /** Ends this process with the one that started it, whatever it does then. */
@@ -181,5 +183,7 @@ function runSql(runner: SqlRunner, { kind, statements, options }: SqlAsk): Promi
 /** A job that has waited too long has been answered already: running it now would surprise its caller. */
 function assertInTime(startBefore: number): void {
   if (Date.now() > startBefore)
-    throw new TenantryError("STATEMENT_TIMEOUT", "The statement did not begin in time.");
+    throw new TenantryError("STATEMENT_TIMEOUT", "The statement did not begin in time.", {
+      hint: "Try again in a moment: others kept the executor busy.",
+    });
 }

@@ -67,7 +67,7 @@ export type PoolEvent =
 export interface PooledAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array | ReadableStream<Uint8Array>;
+  readonly body: string | Uint8Array | ReadableStream<Uint8Array>;
 }
 
 /** How an HTTP request is to be run. */

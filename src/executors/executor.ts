@@ -6,22 +6,26 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TenantryError } from "../tenantry-error.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
-import { type FrameBody, FrameReader, FrameWriter } from "./frames.ts";
+import { Channel, type MessageBody } from "./channel.ts";
+import { JobTable } from "./job-table.ts";
 import { type Ask, type Figures, fromPlain, PROTOCOL_VERSION, type Say } from "./messages.ts";
 import { type Progress, readProgress, removeProgress } from "./progress-file.ts";
 
 /** Milliseconds that a new process has until it must have said hello. */
 export const DEFAULT_START_TIMEOUT_MS = 30_000;
 
+/** The messages that are jobs; the others are about one. */
+const JOBS: ReadonlySet<Ask[0]> = new Set(["http", "sql", "begin", "tx"]);
+
 /** What an executor tells a job. */
 export interface JobEvents {
   /** The answer's head, and the first part of its body. */
-  onHttp?(status: number, headers: Readonly<Record<string, string>>, body: Uint8Array, last: boolean): void;
+  onHttp?(status: number, headers: Readonly<Record<string, string>>, body: MessageBody, last: boolean): void;
   onChunk?(body: Uint8Array, last: boolean): void;
   onValue?(body: Uint8Array): void;
   onError(error: TenantryError): void;
-  /** The process ended before the job did. */
-  onLost(): void;
+  /** The process ended before the job did. @param sent whether the job had left; if not, nothing of it was done */
+  onLost(sent: boolean): void;
 }
 
 /** Why an executor ended. */
@@ -37,9 +41,9 @@ export interface ExecutorEvents {
 /** One executor process. */
 export class Executor {
   readonly #child: ChildProcess;
-  readonly #writer: FrameWriter;
+  readonly #channel: Channel<Ask, Say>;
   readonly #progressFile: string;
-  readonly #jobs = new Map<number, JobEvents>();
+  readonly #jobs = new JobTable<JobEvents>();
   #events: ExecutorEvents | undefined;
   /** Fulfils when it can take jobs. */
   readonly ready: Promise<void>;
@@ -51,7 +55,6 @@ export class Executor {
   #killed = false;
   #retiring = false;
   #broken: TenantryError | undefined;
-  #lastJob = 0;
   #heardAt = performance.now();
   #pong: (() => void) | undefined;
   #lastWords: Progress = { name: "", ms: 0 };
@@ -82,11 +85,9 @@ export class Executor {
     // What ends in the middle of it resets its pipes; that it has ended is said by "close".
     for (const pipe of [stdin, channel, lifeline]) pipe.on("error", () => {});
     (stdin as Duplex).end(JSON.stringify(settings));
-    this.#writer = new FrameWriter(channel as Duplex);
-
     const timer = setTimeout(() => this.kill(), settings.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
-    const reader = new FrameReader((header, body) => {
-      const message = header as Say;
+    const onMessage = (message: Say, body: MessageBody): void => {
+      this.#heardAt = performance.now();
       if (message[0] === "hello") {
         clearTimeout(timer);
         if (message[1] === PROTOCOL_VERSION) started.resolve();
@@ -96,11 +97,8 @@ export class Executor {
       } else {
         this.#hear(message, body);
       }
-    });
-    (channel as Duplex).on("data", (chunk: Buffer) => {
-      this.#heardAt = performance.now();
-      reader.push(chunk);
-    });
+    };
+    this.#channel = new Channel(channel as Duplex, { onMessage, side: "ask" });
     this.#child.once("error", (error) => this.#end(`could not start: ${error.message}`));
     // Not "exit": what it had said before may still be on its way.
     this.#child.once("close", (code, signal) => {
@@ -140,22 +138,19 @@ export class Executor {
   }
 
   /** Gives it a job. @returns its number, for {@link follow} and {@link forget} */
-  ask(make: (job: number) => Ask, body: FrameBody, events: JobEvents): number {
-    const job = ++this.#lastJob;
+  ask(make: (job: number) => Ask, body: MessageBody, events: JobEvents): number {
     if (this.#ended) {
-      queueMicrotask(() => events.onLost());
-      return job;
+      queueMicrotask(() => events.onLost(false));
+      return 0;
     }
-    // Alone, a message leaves at once; among others it travels with those of its turn.
-    const later = this.#jobs.size > 0;
-    this.#jobs.set(job, events);
-    this.#writer.send(make(job), body, later);
+    const job = this.#jobs.add(events);
+    this.#channel.send(make(job), body);
     return job;
   }
 
   /** Says more about a job that it has. */
   follow(message: Ask): void {
-    if (!this.#ended) this.#writer.send(message, "", true);
+    if (!this.#ended) this.#channel.send(message);
   }
 
   /** Nobody waits for the job any more. */
@@ -195,7 +190,7 @@ export class Executor {
 
   #hear(
     message: Exclude<Say, readonly ["hello", ...unknown[]] | readonly ["broken", ...unknown[]]>,
-    body: Uint8Array,
+    body: MessageBody,
   ): void {
     if (message[0] === "figures") return this.#events?.onFigures(message[1]);
     if (message[0] === "pong") return this.#pong?.();
@@ -210,9 +205,9 @@ export class Executor {
       }
       case "chunk":
         if (message[2]) this.#jobs.delete(job);
-        return events.onChunk?.(body, message[2]);
+        return events.onChunk?.(body as Uint8Array, message[2]);
       case "value":
-        return events.onValue?.(body);
+        return events.onValue?.(body as Uint8Array);
       case "error":
         this.#jobs.delete(job);
         return events.onError(fromPlain(message[2]));
@@ -231,11 +226,12 @@ export class Executor {
     removeProgress(this.#progressFile);
     this.#rejectReady(this.#broken ?? ended(detail));
     // The newest first: a statement of a transaction knows better than the transaction why it is lost.
-    const jobs = [...this.#jobs.values()].toReversed();
-    this.#jobs.clear();
+    const jobs = this.#jobs.newestFirst();
+    const unsent = new Set(this.#channel.unsent.flatMap(([kind, job]) => (JOBS.has(kind) ? [job] : [])));
+    for (const [job] of jobs) this.#jobs.delete(job);
     const reason = this.#retiring ? "retired" : this.#killed ? "killed" : "crashed";
     this.#events?.onEnd(reason, this.#broken?.message ?? detail);
-    for (const job of jobs) job.onLost();
+    for (const [job, events] of jobs) events.onLost(!unsent.has(job));
     this.#isGone();
   }
 }

@@ -2,7 +2,7 @@
 // Runs none: lane.ts does.
 import type { TenantryError } from "../tenantry-error.ts";
 import type { Executor } from "./executor.ts";
-import type { FrameBody } from "./frames.ts";
+import type { MessageBody } from "./channel.ts";
 import type { Ask } from "./messages.ts";
 
 /** A job, as a lane takes it. */
@@ -13,11 +13,11 @@ export interface Job {
   /** Whether running it twice is the same as running it once. Asked only when an executor was lost. */
   readonly repeatable: () => boolean;
   readonly make: (job: number, startBefore: number) => Ask;
-  readonly body: FrameBody;
+  readonly body: MessageBody;
   onHttp?(
     status: number,
     headers: Readonly<Record<string, string>>,
-    body: Uint8Array,
+    body: MessageBody,
     last: boolean,
     taken: Taken,
   ): void;
@@ -36,6 +36,9 @@ export interface Taken {
 export interface Running {
   readonly job: Job;
   readonly executor: Executor;
+  /** Its number in the lane. */
+  entry: number;
+  /** Its number in the executor. */
   readonly number: number;
   readonly deadline: number;
   /** Gives its place in the window back. */

@@ -5,6 +5,7 @@ import type { EndReason, Executor } from "./executor.ts";
 import { ExecutorPlace } from "./executor-place.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { Job, Running, Taken } from "./job.ts";
+import { JobTable } from "./job-table.ts";
 import { judge } from "./late-jobs.ts";
 import { lostAgain, overloaded, unknownOutcome } from "./lost-job.ts";
 import type { Figures } from "./messages.ts";
@@ -44,7 +45,7 @@ export class Lane {
   readonly #events: LaneEvents;
   readonly #queue: FairQueue<Entry>;
   readonly #hangMs: number;
-  readonly #running = new Set<Running>();
+  readonly #running = new JobTable<Running>();
   #queued = 0;
   #queueSeconds = 0;
   /** Who was blamed for the end of an executor, last. */
@@ -186,7 +187,7 @@ export class Lane {
       leave();
     };
     const done = (): void => {
-      this.#running.delete(running);
+      this.#running.delete(running.entry);
       leaveOnce();
     };
     const taken: Taken = {
@@ -218,12 +219,12 @@ export class Lane {
         done();
         job.onError(error);
       },
-      onLost: () => {
-        this.#running.delete(running);
+      onLost: (sent) => {
+        this.#running.delete(running.entry);
         if (running.verdict) {
           leaveOnce();
           job.onError(running.verdict);
-        } else if (running.answering || !job.repeatable()) {
+        } else if ((sent || entry.again) && (running.answering || !job.repeatable())) {
           leaveOnce();
           job.onError(unknownOutcome(job));
         } else if (entry.again) {
@@ -233,13 +234,14 @@ export class Lane {
           leaveOnce();
           this.#events.onApart(job);
         } else {
-          entry.again = true;
+          entry.again = sent;
           entry.deadline = performance.now() + job.timeoutMs;
           this.#begin(entry);
         }
       },
     });
     const running: Running = {
+      entry: 0,
       job,
       executor,
       number,
@@ -248,7 +250,7 @@ export class Lane {
       answering: false,
       verdict: undefined,
     };
-    this.#running.add(running);
+    running.entry = this.#running.add(running);
   }
 
   /** Looks for a job past its time limit, and ends it, or the executor that hangs. */
@@ -260,14 +262,14 @@ export class Lane {
     }
     if (this.#looking) return;
     const now = performance.now();
-    const late = [...this.#running].find(
+    const late = this.#all().find(
       ({ executor, answering, deadline }) => !executor.killed && !answering && deadline <= now,
     );
     if (!late) return;
     this.#looking = true;
     const { executor } = late;
     try {
-      const { blamed, kill, given } = await judge(executor, this.#running, this.#hangMs);
+      const { blamed, kill, given } = await judge(executor, () => this.#all(), this.#hangMs);
       for (const [running, verdict] of given) this.#giveUp(running, verdict);
       if (!kill) return;
       if (blamed !== "") {
@@ -280,16 +282,20 @@ export class Lane {
     }
   }
 
+  #all(): Running[] {
+    return this.#running.newestFirst().map(([, running]) => running);
+  }
+
   #giveUp(running: Running, verdict: TenantryError): void {
     running.executor.forget(running.number);
-    this.#running.delete(running);
+    this.#running.delete(running.entry);
     running.leave();
     running.job.onError(verdict);
   }
 
   #ended(executor: Executor, reason: EndReason, detail: string): void {
     const { name } = executor.current();
-    const isHere = [...this.#running].some((one) => one.executor === executor && one.job.tenant === name);
+    const isHere = this.#all().some((one) => one.executor === executor && one.job.tenant === name);
     if (reason === "crashed" && isHere) {
       this.#blamed = { executor, tenant: name };
       this.#events.onSuspect(name);

@@ -20,17 +20,18 @@ export interface Judgement {
 
 /**
  * Finds out what holds the late jobs of an executor up.
+ * @param running all that runs, at the time of the call
  * @param hangMs how long an executor may be silent before it is killed though no statement of it is late
  */
 export async function judge(
   executor: Executor,
-  running: ReadonlySet<Running>,
+  running: () => readonly Running[],
   hangMs: number,
 ): Promise<Judgement> {
   const awake = await executor.answers(PONG_MS);
   const now = performance.now();
   const isLate = ({ deadline }: Running): boolean => deadline <= now;
-  const open = [...running].filter((one) => one.executor === executor && !one.answering);
+  const open = running().filter((one) => one.executor === executor && !one.answering);
   const late = open.filter(isLate);
   // They wait for something, such as another writer: nobody has to die for that.
   if (awake) return spare(late.map((one) => [one, told(one, waitedTooLong)]));

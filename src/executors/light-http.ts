@@ -4,13 +4,17 @@
 /** The members of `Headers` that the routes read. */
 class LightHeaders {
   readonly #values: Readonly<Record<string, string>>;
+  readonly #body: string | Uint8Array;
 
-  constructor(values: Readonly<Record<string, string>>) {
+  constructor(values: Readonly<Record<string, string>>, body: string | Uint8Array) {
     this.#values = values;
+    this.#body = body;
   }
 
   get(name: string): string | null {
-    return this.#values[name.toLowerCase()] ?? null;
+    const key = name.toLowerCase();
+    if (key === "content-length") return String(Buffer.byteLength(this.#body));
+    return this.#values[key] ?? null;
   }
 
   forEach(fn: (value: string, name: string) => void): void {
@@ -23,17 +27,19 @@ export function lightRequest(
   method: string,
   url: string,
   headers: Readonly<Record<string, string>>,
-  body: Uint8Array,
+  body: string | Uint8Array,
 ): Request {
-  const text = async (): Promise<string> => new TextDecoder().decode(body);
+  const bytes = (): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(body as string));
+  const text = async (): Promise<string> =>
+    typeof body === "string" ? body : new TextDecoder().decode(body);
   const request = {
     method,
     url,
-    headers: new LightHeaders({ ...headers, "content-length": String(body.byteLength) }),
-    body: body.byteLength === 0 ? null : body,
+    headers: new LightHeaders(headers, body),
+    body: body.length === 0 ? null : body,
     signal: NEVER,
     text,
-    arrayBuffer: async () => new Uint8Array(body).buffer,
+    arrayBuffer: async () => bytes().buffer,
     clone: () => request,
     json: async () => JSON.parse(await text()) as unknown,
   };

@@ -1,5 +1,5 @@
 // Owns what the main process and an executor say to each other, and the version of it.
-// Does not send anything: frames.ts does.
+// Does not send anything: channel.ts does.
 import { TenantryError, type ErrorCode } from "../tenantry-error.ts";
 import type { Scope } from "../auth/caller.ts";
 import type { TransactionMode } from "../drivers/driver.ts";

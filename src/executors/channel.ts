@@ -1,0 +1,150 @@
+// Owns how messages travel between the main process and an executor: in packets on a socket, so that those that
+// gather while one is under way leave together. Does not know what they say.
+import type { Duplex } from "node:stream";
+
+/** A packet's first bytes: those of its text, those behind the text, the characters of JSON, the packets received. */
+const PREFIX_BYTES = 16;
+
+/** What comes with a message; it arrives as it was sent, text as text. */
+export type MessageBody = string | Uint8Array;
+
+/** Options of a {@link Channel}. */
+export interface ChannelOptions<Heard> {
+  readonly onMessage: (message: Heard, body: MessageBody) => void;
+  /**
+   * `ask`: a packet leaves at once, and the next when the other side has received that one. So packets grow with
+   * the load, and what the other side does not come to look at is still here: see {@link Channel.unsent}.
+   * `answer`: a packet leaves at the end of each turn in which something was received or is to be said.
+   */
+  readonly side: "ask" | "answer";
+}
+
+/** One end of a channel. */
+export class Channel<Sent, Heard> {
+  readonly #socket: Duplex;
+  readonly #onMessage: (message: Heard, body: MessageBody) => void;
+  readonly #asks: boolean;
+  #messages: Sent[] = [];
+  /** Of each message's body the length: of text from 0, of bytes as -1 and downwards. */
+  #lengths: number[] = [];
+  #text = "";
+  #bytes: Uint8Array[] = [];
+  #unacknowledged = 0;
+  #received = 0;
+  #turnEnds = false;
+  #chunks: Buffer[] = [];
+  #chunkBytes = 0;
+  /** Bytes that must be there before another look makes sense. */
+  #needed = PREFIX_BYTES;
+
+  constructor(socket: Duplex, { onMessage, side }: ChannelOptions<Heard>) {
+    this.#socket = socket;
+    this.#onMessage = onMessage;
+    this.#asks = side === "ask";
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+  }
+
+  /** Messages that have not left. */
+  get unsent(): readonly Sent[] {
+    return this.#messages;
+  }
+
+  /** Sends a message, which is made JSON, with its body. */
+  send(message: Sent, body: MessageBody = ""): void {
+    this.#messages.push(message);
+    if (typeof body === "string") {
+      this.#lengths.push(body.length);
+      if (body !== "") this.#text += body;
+    } else {
+      this.#lengths.push(-1 - body.byteLength);
+      this.#bytes.push(body);
+    }
+    if (!this.#asks) this.#flushLater();
+    else if (this.#unacknowledged === 0) this.flush();
+  }
+
+  /** Sends now what would have waited. */
+  flush(): void {
+    if (!this.#socket.writable) return;
+    const json = JSON.stringify([this.#lengths, this.#messages]);
+    const text = json + this.#text;
+    const textBytes = Buffer.byteLength(text);
+    const bytes = this.#bytes.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const packet = Buffer.allocUnsafe(PREFIX_BYTES + textBytes + bytes);
+    packet.writeUInt32LE(textBytes, 0);
+    packet.writeUInt32LE(bytes, 4);
+    packet.writeUInt32LE(json.length, 8);
+    packet.writeUInt32LE(this.#received, 12);
+    packet.write(text, PREFIX_BYTES);
+    let at = PREFIX_BYTES + textBytes;
+    for (const part of this.#bytes) {
+      packet.set(part, at);
+      at += part.byteLength;
+    }
+    this.#messages = [];
+    this.#lengths = [];
+    this.#text = "";
+    this.#bytes = [];
+    this.#received = 0;
+    this.#unacknowledged++;
+    this.#socket.write(packet);
+  }
+
+  #flushLater(): void {
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnEnds = false;
+    if (this.#messages.length > 0 || this.#received > 0) this.flush();
+  };
+
+  #read(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#chunkBytes += chunk.byteLength;
+    if (this.#chunkBytes < this.#needed) return;
+    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#chunkBytes);
+    let at = 0;
+    for (;;) {
+      this.#needed = PREFIX_BYTES;
+      if (bytes.byteLength - at < PREFIX_BYTES) break;
+      const textEnd = at + PREFIX_BYTES + bytes.readUInt32LE(at);
+      const end = textEnd + bytes.readUInt32LE(at + 4);
+      this.#needed = end - at;
+      if (bytes.byteLength < end) break;
+      this.#open(bytes.subarray(at, end), textEnd - at);
+      at = end;
+    }
+    const rest = bytes.subarray(at);
+    this.#chunks = rest.byteLength > 0 ? [rest] : [];
+    this.#chunkBytes = rest.byteLength;
+  }
+
+  #open(packet: Buffer, textEnd: number): void {
+    const text = packet.toString("utf8", PREFIX_BYTES, textEnd);
+    if (this.#asks) {
+      this.#unacknowledged -= packet.readUInt32LE(12);
+      // Before anything is done with the answers: the other side has something to do meanwhile.
+      if (this.#unacknowledged === 0 && this.#messages.length > 0) this.flush();
+    } else {
+      this.#received++;
+      this.#flushLater();
+    }
+    let textAt = packet.readUInt32LE(8);
+    let bytesAt = textEnd;
+    const [lengths, messages] = JSON.parse(text.slice(0, textAt)) as [number[], Heard[]];
+    for (const [index, message] of messages.entries()) {
+      const length = lengths[index]!;
+      if (length >= 0) {
+        this.#onMessage(message, length === 0 ? "" : text.slice(textAt, textAt + length));
+        textAt += length;
+      } else {
+        const end = bytesAt - 1 - length;
+        this.#onMessage(message, packet.subarray(bytesAt, end));
+        bytesAt = end;
+      }
+    }
+  }
+}
