@@ -3,7 +3,7 @@
 import { Duplex, duplexPair } from "node:stream";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { Channel, type MessageBody } from "../src/executors/channel.ts";
+import { Channel, FULL_PACKET, type MessageBody } from "../src/executors/channel.ts";
 import { until } from "./support/counting-handles.ts";
 
 interface Sent {
@@ -134,6 +134,40 @@ test("the first question leaves at once, those that follow wait for each other u
   asks.send(50);
   await until(() => questions.length === 51);
   expect(answers.unsent).toEqual([]);
+});
+
+test("more than one packet should hold leaves in several, each with its own bodies", async () => {
+  const [near, far] = duplexPair();
+  const asks = new Channel<number, number>(near, { side: "ask", onMessage: () => {} });
+  const bodies = Array.from({ length: 12 }, (_, n) => String(n % 10).repeat(FULL_PACKET / 3));
+  const all = [
+    ...bodies,
+    Buffer.alloc(FULL_PACKET, "b"),
+    "small",
+    Buffer.from("bytes"),
+    "x".repeat(FULL_PACKET * 2),
+  ];
+  for (const [n, body] of all.entries()) asks.send(n, body);
+  const heardBack: Sent[] = [];
+  const answering = new Channel<number, number>(far, {
+    side: "answer",
+    onMessage: (message, body) => heardBack.push({ message, body }),
+  });
+  await until(() => heardBack.length === all.length);
+  for (const [n, { message, body }] of heardBack.entries()) {
+    expect(message).toBe(n);
+    expect(utf8(body).equals(utf8(all[n]!))).toBe(true);
+  }
+  expect(asks.unsent).toEqual([]);
+  expect(answering.unsent).toEqual([]);
+
+  const { socket, writes } = sink();
+  const answers = new Channel<number, number>(socket, { side: "answer", onMessage: () => {} });
+  for (const [n, body] of all.entries()) answers.send(n, body);
+  answers.flush();
+  expect(writes.length).toBeGreaterThan(4);
+  const out = await heard(writes, all.length);
+  expect(out.map(({ body }) => body.length)).toEqual(all.map((body) => body.length));
 });
 
 test("answers of one turn leave in one write", async () => {

@@ -4,6 +4,11 @@ import type { Duplex } from "node:stream";
 
 /** A packet's first bytes: those of its text, those behind the text, the characters of JSON, the packets received. */
 const PREFIX_BYTES = 16;
+/**
+ * Characters or bytes of bodies from which on a packet takes no more of them: what gathers meanwhile may be more
+ * than one string can hold.
+ */
+export const FULL_PACKET = 4 * 1024 * 1024;
 
 /** What comes with a message; it arrives as it was sent, text as text. */
 export type MessageBody = string | Uint8Array;
@@ -25,10 +30,7 @@ export class Channel<Sent, Heard> {
   readonly #onMessage: (message: Heard, body: MessageBody) => void;
   readonly #asks: boolean;
   #messages: Sent[] = [];
-  /** Of each message's body the length: of text from 0, of bytes as -1 and downwards. */
-  #lengths: number[] = [];
-  #text = "";
-  #bytes: Uint8Array[] = [];
+  #bodies: MessageBody[] = [];
   #unacknowledged = 0;
   #received = 0;
   #turnEnds = false;
@@ -52,24 +54,38 @@ export class Channel<Sent, Heard> {
   /** Sends a message, which is made JSON, with its body. */
   send(message: Sent, body: MessageBody = ""): void {
     this.#messages.push(message);
-    if (typeof body === "string") {
-      this.#lengths.push(body.length);
-      if (body !== "") this.#text += body;
-    } else {
-      this.#lengths.push(-1 - body.byteLength);
-      this.#bytes.push(body);
-    }
+    this.#bodies.push(body);
     if (!this.#asks) this.#flushLater();
-    else if (this.#unacknowledged === 0) this.flush();
+    else if (this.#unacknowledged === 0) this.#sendPacket();
   }
 
   /** Sends now what would have waited. */
   flush(): void {
+    do this.#sendPacket();
+    while (this.#messages.length > 0 && this.#socket.writable);
+  }
+
+  #sendPacket(): void {
     if (!this.#socket.writable) return;
-    const json = JSON.stringify([this.#lengths, this.#messages]);
-    const text = json + this.#text;
+    /** Of each message's body the length: of text from 0, of bytes as -1 and downwards. */
+    const lengths: number[] = [];
+    const parts: Uint8Array[] = [];
+    let bodies = "";
+    let bytes = 0;
+    for (const body of this.#bodies) {
+      if (bodies.length + bytes + body.length > FULL_PACKET && lengths.length > 0) break;
+      if (typeof body === "string") {
+        lengths.push(body.length);
+        if (body !== "") bodies += body;
+      } else {
+        lengths.push(-1 - body.byteLength);
+        parts.push(body);
+        bytes += body.byteLength;
+      }
+    }
+    const json = JSON.stringify([lengths, this.#take(lengths.length)]);
+    const text = json + bodies;
     const textBytes = Buffer.byteLength(text);
-    const bytes = this.#bytes.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const packet = Buffer.allocUnsafe(PREFIX_BYTES + textBytes + bytes);
     packet.writeUInt32LE(textBytes, 0);
     packet.writeUInt32LE(bytes, 4);
@@ -77,17 +93,22 @@ export class Channel<Sent, Heard> {
     packet.writeUInt32LE(this.#received, 12);
     packet.write(text, PREFIX_BYTES);
     let at = PREFIX_BYTES + textBytes;
-    for (const part of this.#bytes) {
+    for (const part of parts) {
       packet.set(part, at);
       at += part.byteLength;
     }
-    this.#messages = [];
-    this.#lengths = [];
-    this.#text = "";
-    this.#bytes = [];
     this.#received = 0;
     this.#unacknowledged++;
     this.#socket.write(packet);
+  }
+
+  /** Takes the first messages out, with their bodies. */
+  #take(count: number): readonly Sent[] {
+    const messages = this.#messages;
+    const bodies = this.#bodies;
+    this.#messages = count === messages.length ? [] : messages.slice(count);
+    this.#bodies = count === bodies.length ? [] : bodies.slice(count);
+    return count === messages.length ? messages : messages.slice(0, count);
   }
 
   #flushLater(): void {
@@ -127,7 +148,7 @@ export class Channel<Sent, Heard> {
     if (this.#asks) {
       this.#unacknowledged -= packet.readUInt32LE(12);
       // Before anything is done with the answers: the other side has something to do meanwhile.
-      if (this.#unacknowledged === 0 && this.#messages.length > 0) this.flush();
+      if (this.#unacknowledged === 0 && this.#messages.length > 0) this.#sendPacket();
     } else {
       this.#received++;
       this.#flushLater();
