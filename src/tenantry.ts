@@ -193,7 +193,9 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const databaseOf = (id: TenantId): TenantDatabase => {
     const pool = pools.at(-1);
     scope.check(id);
-    return pool ? tenantDatabase(pool.runner(id, () => scope.check(id))) : tenants.database(id);
+    if (!pool) return tenants.database(id);
+    const timeoutMs = (): number | null | undefined => catalog.peek(id)?.statementTimeoutMs;
+    return tenantDatabase(pool.runner(id, () => scope.check(id), timeoutMs));
   };
 
   let closing: Promise<void> | undefined;

@@ -1,5 +1,6 @@
 // Owns the rest of a large answer on its way to its reader: asked for as fast as it is taken, and dropped when nobody
 // takes it. The executor's side is answer-sender.ts.
+import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { ANSWER_WINDOW_BYTES } from "./answer-sender.ts";
 import type { Taken } from "./job.ts";
@@ -66,10 +67,13 @@ export class AnswerStream {
 
   #watch(): void {
     clearTimeout(this.#stall);
-    this.#stall = setTimeout(() => {
-      this.#taken.forget();
-      this.fail(new TenantryError("CLOSED", "The answer was not read."));
-    }, this.#options.stallMs);
+    this.#stall = setTimeout(
+      () => {
+        this.#taken.forget();
+        this.fail(new TenantryError("CLOSED", "The answer was not read."));
+      },
+      Math.min(this.#options.stallMs, MAX_TIMER_MS),
+    );
   }
 
   #end(): void {

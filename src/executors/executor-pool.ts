@@ -212,8 +212,16 @@ export class ExecutorPool {
     return promise;
   }
 
-  /** A tenant's database, on its executor. @param check called before each use; what it throws, the use does */
-  runner(tenant: string, check: () => void = () => {}): DatabaseRunner {
+  /**
+   * A tenant's database, on its executor.
+   * @param check called before each use; what it throws, the use does
+   * @param timeoutMs the tenant's own time limit, where it has one
+   */
+  runner(
+    tenant: string,
+    check: () => void = () => {},
+    timeoutMs: () => number | null | undefined = () => undefined,
+  ): DatabaseRunner {
     return remoteRunner(tenant, {
       lane: () => {
         check();
@@ -224,7 +232,7 @@ export class ExecutorPool {
         check();
         this.#run(job);
       },
-      timeoutMs: this.statementTimeoutMs,
+      timeoutMs: () => timeoutMs() ?? this.statementTimeoutMs,
     });
   }
 

@@ -1,5 +1,6 @@
 // Owns one executor's line: the jobs that wait for it, those that it has, and what becomes of them when it is lost.
 // Does not know which tenants belong to it, nor HTTP; executor-place.ts replaces the executor.
+import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { TenantryError } from "../tenantry-error.ts";
 import type { EndReason, Executor } from "./executor.ts";
 import { ExecutorPlace } from "./executor-place.ts";
@@ -171,10 +172,13 @@ export class Lane {
   /** Answers a job that no executor has got in time. */
   #limit(entry: Entry, giveUp: () => void): void {
     const { job } = entry;
-    entry.timer = setTimeout(() => {
-      giveUp();
-      job.onError(entry.again ? lostAgain(job) : overloaded(job));
-    }, entry.deadline - performance.now());
+    entry.timer = setTimeout(
+      () => {
+        giveUp();
+        job.onError(entry.again ? lostAgain(job) : overloaded(job));
+      },
+      Math.min(entry.deadline - performance.now(), MAX_TIMER_MS),
+    );
   }
 
   #give(executor: Executor, entry: Entry, leave: () => void): void {

@@ -16,13 +16,14 @@ export interface RemoteRunnerParts {
   readonly lane: () => Lane;
   /** Runs a job in its turn. */
   readonly run: (job: Job) => void;
-  readonly timeoutMs: number;
+  /** Milliseconds that a statement may take. */
+  readonly timeoutMs: () => number;
 }
 
 /** The tenant's database, by the portable contract. */
 export function remoteRunner(tenant: string, { lane, run, timeoutMs }: RemoteRunnerParts): DatabaseRunner {
   const runner = sqlRunner((ask) =>
-    value(tenant, timeoutMs, ask, (job, startBefore) => ["sql", job, tenant, startBefore], run),
+    value(tenant, timeoutMs(), ask, (job, startBefore) => ["sql", job, tenant, startBefore], run),
   );
   return {
     ...runner,
@@ -36,7 +37,7 @@ export function remoteRunner(tenant: string, { lane, run, timeoutMs }: RemoteRun
       const tx = sqlRunner((ask) =>
         value(
           tenant,
-          timeoutMs,
+          timeoutMs(),
           ask,
           (job) => ["tx", job, open.number],
           (job) => place.runOn(executor, job),
