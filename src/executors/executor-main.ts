@@ -5,6 +5,7 @@ import { extname } from "node:path";
 import { deserialize, serialize } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { SqlRunner, Statement } from "../drivers/driver.ts";
+import type { ExecutorApp } from "../http/executor-app.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { createTenantry, type Tenantry } from "../tenantry.ts";
@@ -36,20 +37,22 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     side: "answer",
   });
   const say = (message: Say, body?: MessageBody): void => channel.send(message, body);
-  const progress = new ProgressWriter(settings.progressFile);
   const busy = new BusyTenants();
+  let progress: ProgressWriter;
   let tenantry: Tenantry;
+  let app: ExecutorApp;
   try {
+    progress = new ProgressWriter(settings.progressFile);
     tenantry = await createTenantry({
       ...settings.tenantry,
       statements: { begin: (name) => progress.enter(name), end: (name, ms) => busy.add(name, ms) },
     });
+    app = tenantry.tenantApp(settings.app);
   } catch (error) {
     say(["broken", toPlain(error)]);
     channel.flush();
     throw error;
   }
-  const app = tenantry.tenantApp(settings.app);
   const answers = new AnswerSender(say);
   const transactions = new Map<number, OpenTransaction>();
   let running = 0;

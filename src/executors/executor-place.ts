@@ -1,6 +1,6 @@
 // Owns the one executor that serves a lane: its start, its replacement when it ends or has grown, and its end.
 // Does not know jobs.
-import { TenantryError } from "../tenantry-error.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { EndReason, Executor } from "./executor.ts";
 import type { Figures } from "./messages.ts";
 import type { SpareExecutor } from "./spare-executor.ts";
@@ -158,14 +158,18 @@ export class ExecutorPlace {
 }
 
 function closed(): TenantryError {
-  return new TenantryError("CLOSED", "The server is shutting down.");
+  return new TenantryError("CLOSED", "The server is shutting down.", {
+    hint: "Send it again when the server is back.",
+    retryAfterSeconds: 1,
+  });
 }
 
-function failedToStart(error: unknown): TenantryError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new TenantryError("EXECUTOR_FAILED", `No executor process can be started: ${reason}`, {
+/** What callers are told: the reason may name files of this machine, and is the operator's to see. */
+function failedToStart(cause: unknown): TenantryError {
+  const code = isTenantryError(cause) && cause.code !== "EXECUTOR_FAILED" ? ` (${cause.code})` : "";
+  return new TenantryError("EXECUTOR_FAILED", `No executor process can be started${code}.`, {
     hint: "The server's log has the details.",
     retryAfterSeconds: 5,
-    cause: error,
+    cause,
   });
 }

@@ -1,7 +1,7 @@
 // Owns one executor's line: the jobs that wait for it, those that it has, and what becomes of them when it is lost.
 // Does not know which tenants belong to it, nor HTTP; executor-place.ts replaces the executor.
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
-import type { TenantryError } from "../tenantry-error.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { EndReason, Executor } from "./executor.ts";
 import { ExecutorPlace } from "./executor-place.ts";
 import { FairQueue } from "./fair-queue.ts";
@@ -93,7 +93,17 @@ export class Lane {
 
   /** Starts the executor. @throws {TenantryError} `EXECUTOR_FAILED`, `CLOSED` */
   async start(): Promise<void> {
-    await this.#place.usable();
+    try {
+      await this.#place.usable();
+    } catch (error) {
+      // Whoever starts executors is told what their callers are not.
+      if (!isTenantryError(error, "EXECUTOR_FAILED") || !isTenantryError(error.cause)) throw error;
+      const { message, hint } = error.cause;
+      throw new TenantryError("EXECUTOR_FAILED", `No executor process can be started: ${message}`, {
+        ...(hint !== undefined && { hint }),
+        cause: error.cause,
+      });
+    }
   }
 
   /** Runs a job in its turn. @param again whether it is run for the second time */
@@ -164,7 +174,7 @@ export class Lane {
         if (!waits) return;
         unlimit(entry);
         leave();
-        entry.job.onError(entry.again ? lostAgain(entry.job) : error);
+        entry.job.onError(entry.again && error.code !== "CLOSED" ? lostAgain(entry.job) : error);
       },
     );
   }
