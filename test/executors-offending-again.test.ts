@@ -1,8 +1,10 @@
 // A tenant that keeps running past its time limit: kept out for longer each time, apart, and taken back.
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { readProgress } from "../src/executors/progress-file.ts";
 import { busyFor, ENDLESS } from "./support/endless.ts";
 import { executor, untilServed } from "./support/executor-requests.ts";
-import { expectError, type RunningTestServer, runningServer } from "./support/running-server.ts";
+import { expectError, type RunningTestServer, runningServer, valueOf } from "./support/running-server.ts";
 
 test("repeated offending is throttled for longer each time, leaves the others alone, and is forgiven", async () => {
   const server = await runningServer({
@@ -62,6 +64,26 @@ async function whereRuns(server: RunningTestServer, tenant: string): Promise<str
   expect((await running).status).toBe(200);
   return name;
 }
+
+test("a tenant whose statements executors crash under runs apart, and is not kept out", async () => {
+  const server = await runningServer({ tenants: ["acme", "globex"], executors: { executors: 1 } });
+  for (let crash = 0; crash < 2; crash++) {
+    const asked = performance.now();
+    const slow = server.query("acme", busyFor(1_500_000));
+    await vi.waitUntil(async () => {
+      const notes = (await server.scratchFiles()).map((file) =>
+        readProgress(join(server.data, "scratch", file)),
+      );
+      return notes.some(({ name, ms }) => name === "acme" && ms < performance.now() - asked);
+    });
+    process.kill(executor(server).pid!, "SIGKILL");
+    // It is run again, apart, so that it takes nobody along if it was the reason.
+    expect(valueOf(await slow)).toBe(1_500_000);
+  }
+  expect(await whereRuns(server, "acme")).toBe("apart");
+  expect(await whereRuns(server, "globex")).toBe("0");
+  expect(server.pool!.stats()).toMatchObject({ kills: 0, throttled: 0, restarts: 2 });
+});
 
 test("a server with as much to do as it takes turns more away", async () => {
   const server = await runningServer({
