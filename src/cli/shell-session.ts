@@ -1,10 +1,11 @@
 // Owns what a shell does on a tenant's database: statements, transactions, and the commands that begin with a dot.
 // Does not read lines.
 import { readSchema } from "../database/schema.ts";
-import type { ResultSet, Session, SqlRunner } from "../drivers/driver.ts";
+import type { ResultSet, SqlRunner } from "../drivers/driver.ts";
 import { guardStatement } from "../sql/guard.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import type { LeasedSession } from "../tenants/tenants.ts";
 import type { Tenantry } from "../tenantry.ts";
 import { toResult } from "../database/tenant-database.ts";
 import { manyLines } from "./display-text.ts";
@@ -20,11 +21,6 @@ const HELP = `.tables           list tables and views
 .quit             leave; Ctrl-D does too
 Everything else is SQL and ends with a semicolon. Ctrl-C drops what is typed.`;
 
-interface Pinned {
-  readonly session: Session;
-  readonly release: () => Promise<void>;
-}
-
 /**
  * A shell's work. The database is leased for a statement, or for a transaction, and not in between: an open
  * shell keeps nobody from suspending the tenant.
@@ -33,7 +29,7 @@ export class ShellSession implements AsyncDisposable {
   readonly #tenantry: Tenantry;
   readonly #tenant: TenantId;
   readonly #screen: Screen;
-  #pinned: Pinned | undefined;
+  #pinned: LeasedSession | undefined;
 
   constructor(tenantry: Tenantry, tenant: TenantId, screen: Screen) {
     this.#tenantry = tenantry;
@@ -104,15 +100,8 @@ export class ShellSession implements AsyncDisposable {
     return this.#pinned?.session ?? this.#tenantry.tenants.runner(this.#tenant);
   }
 
-  async #pin(): Promise<Pinned> {
-    const lease = await this.#tenantry.tenants.lease(this.#tenant);
-    try {
-      const session = await lease.handle.handle.session();
-      return { session, release: () => session.close().finally(() => lease.release()) };
-    } catch (error) {
-      lease.release();
-      throw error;
-    }
+  #pin(): Promise<LeasedSession> {
+    return this.#tenantry.tenants.session(this.#tenant);
   }
 
   async #unpin(): Promise<void> {

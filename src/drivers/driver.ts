@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly maxBytes?: number;
   /** 64-bit integers as numbers (rounded beyond 2^53, as D1 does) or as `bigint`. @default "number" */
   readonly integers?: "number" | "bigint";
+  /** Give {@link ResultSet.details}, where the driver has them. @default false */
+  readonly details?: boolean;
 }
 
 /** D1's `meta`. */
@@ -49,12 +51,24 @@ export interface StatementMeta {
   rows_written: number;
 }
 
+/** What SQLite itself says of a statement's result, beyond D1's `meta`. */
+export interface ResultDetails {
+  /** The types that the columns were declared with, in order; null for an expression. */
+  readonly declaredTypes: readonly (string | null)[];
+  /** Rows that the last `INSERT`, `UPDATE` or `DELETE` changed by itself, without its triggers. */
+  readonly changes: number;
+  /** The last rowid that this connection inserted. */
+  readonly lastRowId: bigint;
+}
+
 /** What a statement gave. */
 export interface ResultSet<Row = Record<string, unknown> | unknown[]> {
   /** Names in order; empty unless rows were asked for as arrays. */
   readonly columns: readonly string[];
   readonly rows: Row[];
   readonly meta: StatementMeta;
+  /** Where {@link RunOptions.details} asked for it. */
+  readonly details?: ResultDetails;
 }
 
 /** D1's answer to `exec()`: statements run, and milliseconds. */
@@ -79,7 +93,29 @@ export type TransactionMode = "read" | "write";
 export interface Session extends SqlRunner {
   /** Whether a transaction is open on this connection. */
   readonly inTransaction: boolean;
+  /** Whether that transaction has written, or begun as one that does: other writers wait for its end. */
+  readonly writing: boolean;
+  /** Milliseconds that a transaction should be writing at most. Whoever has the session sees to it. */
+  readonly transactionTimeoutMs: number;
+  /**
+   * Runs a statement now; undefined, with nothing done, where somebody has to be waited for: call `run()` then.
+   * @throws {TenantryError} as `run()` does
+   */
+  tryRun(statement: Statement, options?: RunOptions): ResultSet | undefined;
+  /** What a statement is, without running it. @throws {TenantryError} as `run()` does */
+  describe(sql: string): StatementDescription;
+  /** Whether foreign keys hold; until the session is closed. Does nothing in a transaction, as in SQLite. */
+  enforceForeignKeys(on: boolean): void;
+  /** Rolls back what is not committed, and gives the connection back. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A statement that has been prepared and not run. */
+export interface StatementDescription {
+  /** The columns of its rows: empty where it has none. */
+  readonly columns: readonly { readonly name: string; readonly declaredType: string | null }[];
+  /** Whether it writes nothing. */
+  readonly readOnly: boolean;
 }
 
 /** A script to be run with its follow-up in one transaction, as a migration is. */

@@ -43,6 +43,11 @@ const KINDS: ReadonlyMap<string, StatementKind> = new Map([
   ["RELEASE", "transaction"],
 ]);
 
+/** Whether a statement that callers may send can begin with that keyword, in upper case. */
+export function isVerb(keyword: string): boolean {
+  return KINDS.has(keyword);
+}
+
 /** What may be created, dropped and altered; temporary things are then refused with their own reason. */
 const OBJECTS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["CREATE", new Set(["TABLE", "INDEX", "UNIQUE", "VIEW", "TRIGGER", "VIRTUAL", "TEMP", "TEMPORARY"])],

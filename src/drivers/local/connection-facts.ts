@@ -6,6 +6,7 @@ import type Database from "better-sqlite3";
 export class ConnectionFacts {
   readonly #sqlite: Database.Database;
   #written: Database.Statement<[], [number, number]> | undefined;
+  #own: Database.Statement<[], [bigint, bigint]> | undefined;
   #pageCount: Database.Statement<[], [number]> | undefined;
   #dataVersion: Database.Statement<[], [number]> | undefined;
   #schemaVersion: Database.Statement<[], [number]> | undefined;
@@ -20,6 +21,14 @@ export class ConnectionFacts {
     return (this.#written ??= this.#sqlite
       .prepare<[], [number, number]>("SELECT total_changes(), last_insert_rowid()")
       .raw()).get()!;
+  }
+
+  /** Rows that the last write changed without its triggers, and the last rowid, exactly. */
+  get own(): [changes: bigint, rowId: bigint] {
+    return (this.#own ??= this.#sqlite
+      .prepare<[], [bigint, bigint]>("SELECT changes(), last_insert_rowid()")
+      .raw()
+      .safeIntegers()).get()!;
   }
 
   /** Bytes of the database now. */

@@ -3,7 +3,14 @@
 import Database from "better-sqlite3";
 import { splitStatements } from "../../sql/split-statements.ts";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
-import type { ExecResult, ResultSet, RunOptions, StatementMeta } from "../driver.ts";
+import type {
+  ExecResult,
+  ResultDetails,
+  ResultSet,
+  RunOptions,
+  StatementDescription,
+  StatementMeta,
+} from "../driver.ts";
 import { d1Error } from "../d1-error.ts";
 import { bindable } from "../parameter.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
@@ -181,7 +188,10 @@ export class Connection {
     if (prepared.readOnly) {
       const started = performance.now();
       const { columns, rows } = this.#rows(prepared, values, options, size);
-      return { columns, rows, meta: this.#meta(started, rows.length) };
+      const meta = this.#meta(started, rows.length);
+      return options.details
+        ? { columns, rows, meta, details: this.#details(prepared) }
+        : { columns, rows, meta };
     }
     const [changesBefore, rowIdBefore] = this.#facts.written;
     const schemaBefore = schema ? this.#facts.schemaVersion : 0;
@@ -193,7 +203,20 @@ export class Connection {
     this.#lastRowId = rowId;
     const changed =
       changes > 0 || rowId !== rowIdBefore || (schema && this.#facts.schemaVersion !== schemaBefore);
-    return { columns, rows, meta: this.#metaOfWrite(started, changes, changed, rows.length) };
+    const meta = this.#metaOfWrite(started, changes, changed, rows.length);
+    return options.details
+      ? { columns, rows, meta, details: this.#details(prepared) }
+      : { columns, rows, meta };
+  }
+
+  /** What a statement is, without running it. @throws {TenantryError} as {@link prepare} does */
+  describe(sql: string): StatementDescription {
+    const { statement, reader, readOnly: reads } = this.prepare(sql);
+    const columns = reader ? statement.columns() : [];
+    return {
+      columns: columns.map(({ name, type }) => ({ name, declaredType: type })),
+      readOnly: reads,
+    };
   }
 
   /** Runs text of several statements without parameters. Whoever calls it wraps it in a transaction. */
@@ -234,6 +257,15 @@ export class Connection {
     const rows = !prepared.readOnly && isLimited(options) ? undoable(this.sqlite, read) : read();
     // Asked for after the run: before it, SQLite may still hold the columns of an older schema.
     return { columns: arrays ? statement.columns().map((column) => column.name) : [], rows };
+  }
+
+  #details({ statement, reader, readOnly: reads }: Prepared): ResultDetails {
+    const [changes, lastRowId] = reads ? [0n, 0n] : this.#facts.own;
+    return {
+      declaredTypes: reader ? statement.columns().map(({ type }) => type) : [],
+      changes: Number(changes),
+      lastRowId,
+    };
   }
 
   #meta(started: number, read: number): StatementMeta {

@@ -149,6 +149,8 @@ export class LocalHandle implements Handle, SessionOwner {
       connection,
       turns: this.#turns,
       release,
+      writers: this.#writers,
+      transactionTimeoutMs: this.#options.transactionTimeoutMs,
       attempt: (call) => this.#attempt(call),
     });
   }

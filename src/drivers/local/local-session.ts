@@ -1,24 +1,43 @@
-// Owns a connection on which BEGIN and COMMIT are the caller's.
+// Owns a connection on which BEGIN and COMMIT are the caller's, and its place in the line of the tenant's writers.
 // Does not know where connections come from.
-import { TenantryError } from "../../tenantry-error.ts";
-import type { ExecResult, ResultSet, RunOptions, Session, Statement } from "../driver.ts";
+import type { FifoLock, Release } from "../../fifo-lock.ts";
+import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
+import type {
+  ExecResult,
+  ResultSet,
+  RunOptions,
+  Session,
+  Statement,
+  StatementDescription,
+} from "../driver.ts";
 import { atomically } from "./atomically.ts";
 import type { Connection } from "./connection.ts";
+import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
 
 /** What a {@link LocalSession} is made of. */
 export interface LocalSessionParts {
   readonly connection: Connection;
   readonly turns: TurnQueue;
+  /** The line of those who write to the database, of this process. */
+  readonly writers: FifoLock;
+  readonly transactionTimeoutMs: number;
   /** Gives the connection back. */
   readonly release: () => void;
   /** Runs a call, again and again while another connection holds the lock. */
   readonly attempt: <T>(call: () => T) => T | Promise<T>;
 }
 
-/** A {@link Session} on a file. */
+/**
+ * A {@link Session} on a file. Its first write, or its BEGIN IMMEDIATE, waits in the same line as every other
+ * write of the tenant, and its transaction keeps the turn: SQLite's own lock is never met from this process, so
+ * that nobody has to wait for it on the event loop on which the COMMIT arrives.
+ */
 export class LocalSession implements Session {
   readonly #parts: LocalSessionParts;
+  /** Held while it writes: for a statement, or to the end of its transaction. */
+  #turn: Release | undefined;
+  #unchecked = false;
   #closed = false;
 
   constructor(parts: LocalSessionParts) {
@@ -29,39 +48,122 @@ export class LocalSession implements Session {
     return !this.#closed && this.#parts.connection.inTransaction;
   }
 
+  get writing(): boolean {
+    return this.#turn !== undefined;
+  }
+
+  get transactionTimeoutMs(): number {
+    return this.#parts.transactionTimeoutMs;
+  }
+
   run(statement: Statement, options?: RunOptions): Promise<ResultSet> {
-    return this.#now((connection) => runOn(connection, statement, options));
+    return this.#parts.turns.run(() => {
+      const prepared = this.#open().prepare(statement.sql);
+      return this.#inLine(!prepared.readOnly, (connection) =>
+        // Prepared again after a wait: the schema may be another by then.
+        connection.run(connection.prepare(statement.sql), statement.params, options),
+      );
+    });
+  }
+
+  tryRun(statement: Statement, options?: RunOptions): ResultSet | undefined {
+    const connection = this.#open();
+    const prepared = connection.prepare(statement.sql);
+    if (!prepared.readOnly && !this.#turn) {
+      this.#turn = this.#parts.writers.tryAcquire();
+      if (!this.#turn) return undefined;
+    }
+    try {
+      return connection.run(prepared, statement.params, options);
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw this.#afterError(fromSqlite(error));
+    } finally {
+      this.#endTurn();
+    }
   }
 
   batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]> {
-    return this.#now((connection) =>
-      atomically(connection.sqlite, "BEGIN IMMEDIATE", () =>
-        statements.map((statement) => runOn(connection, statement, options)),
+    return this.#parts.turns.run(() =>
+      this.#inLine(true, (connection) =>
+        atomically(connection.sqlite, "BEGIN IMMEDIATE", () =>
+          statements.map(({ sql, params }) => connection.run(connection.prepare(sql), params, options)),
+        ),
       ),
     );
   }
 
   exec(sql: string): Promise<ExecResult> {
-    return this.#now((connection) =>
-      atomically(connection.sqlite, "BEGIN IMMEDIATE", () => connection.exec(sql)),
+    return this.#parts.turns.run(() =>
+      this.#inLine(true, (connection) =>
+        atomically(connection.sqlite, "BEGIN IMMEDIATE", () => connection.exec(sql)),
+      ),
     );
+  }
+
+  describe(sql: string): StatementDescription {
+    return this.#open().describe(sql);
+  }
+
+  enforceForeignKeys(on: boolean): void {
+    this.#open().sqlite.pragma(`foreign_keys = ${on ? "ON" : "OFF"}`);
+    this.#unchecked ||= !on;
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#parts.release();
+    const { connection, release } = this.#parts;
+    try {
+      connection.rollback();
+      if (this.#unchecked && connection.open) connection.sqlite.pragma("foreign_keys = ON");
+    } finally {
+      release();
+      this.#turn?.();
+      this.#turn = undefined;
+    }
   }
 
-  #now<T>(call: (connection: Connection) => T): Promise<T> {
-    const { connection, turns, attempt } = this.#parts;
-    return turns.run(() => {
-      if (this.#closed) throw new TenantryError("CLOSED", "The session is closed.");
-      return attempt(() => call(connection));
-    });
+  #open(): Connection {
+    if (this.#closed) throw closed();
+    return this.#parts.connection;
+  }
+
+  async #inLine<T>(writes: boolean, call: (connection: Connection) => T): Promise<T> {
+    if (writes && !this.#turn) {
+      const turn = await this.#parts.writers.acquire();
+      if (this.#closed) {
+        turn();
+        throw closed();
+      }
+      this.#turn = turn;
+    }
+    try {
+      // The connection may be somebody else's by the time a busy file is asked again.
+      return await this.#parts.attempt(() => call(this.#open()));
+    } catch (error) {
+      throw this.#afterError(error);
+    } finally {
+      this.#endTurn();
+    }
+  }
+
+  #endTurn(): void {
+    if (!this.#turn || this.inTransaction) return;
+    this.#turn();
+    this.#turn = undefined;
+  }
+
+  /** A transaction that reads an old state can never write: it must not keep those waiting who can. */
+  #afterError(error: unknown): unknown {
+    if (isTenantryError(error) && error.sqliteCode === "SQLITE_BUSY_SNAPSHOT") {
+      this.#turn?.();
+      this.#turn = undefined;
+    }
+    return error;
   }
 }
 
-function runOn(connection: Connection, { sql, params }: Statement, options?: RunOptions): ResultSet {
-  return connection.run(connection.prepare(sql), params, options);
+function closed(): TenantryError {
+  return new TenantryError("CLOSED", "The session is closed.");
 }

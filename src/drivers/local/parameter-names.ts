@@ -1,7 +1,7 @@
 // Owns giving values by position to parameters that have names: `?2`, `:a`, `@b`, `$c`. D1 counts positions
 // only, better-sqlite3 takes names only.
 // Does not check the values.
-import { nextToken } from "../../sql/sql-token.ts";
+import { parametersOf } from "../../sql/parameters.ts";
 import type { TenantryError } from "../../tenantry-error.ts";
 import { d1Error } from "../d1-error.ts";
 
@@ -14,21 +14,7 @@ const MAYBE_NAMED = /\?\d|[:@$]/;
 /** The names of `sql`'s parameters; undefined when none has a name. `sql` is one whose tokens are all good. */
 export function parameterNames(sql: string): ParameterNames | undefined {
   if (!MAYBE_NAMED.test(sql)) return undefined;
-  // Numbered as sqlite3ExprAssignVarNumber() does it: the first name that a parameter gets is the one it keeps.
-  const names: (string | undefined)[] = [];
-  for (let token = nextToken(sql, 0); token; token = nextToken(sql, token.start + token.text.length)) {
-    if (token.type !== "variable") continue;
-    const { text } = token;
-    if (text === "?") {
-      names.push(undefined);
-    } else if (text.startsWith("?")) {
-      const index = Number(text.slice(1)) - 1;
-      while (names.length <= index) names.push(undefined);
-      names[index] ??= text;
-    } else if (!names.includes(text)) {
-      names.push(text);
-    }
-  }
+  const names = parametersOf(sql);
   if (names.every((name) => name === undefined)) return undefined;
   const bare = names.map((name) => name?.slice(1));
   const twice = bare.find((name, index) => name !== undefined && bare.indexOf(name) !== index);
