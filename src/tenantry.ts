@@ -22,6 +22,7 @@ import { TenantryError } from "./tenantry-error.ts";
 import { type OpenTenant, Tenants } from "./tenants/tenants.ts";
 import { type App, type AppOptions, createApp } from "./http/app.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
+import { newBatonKey } from "./http/hrana-routes.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
 import { type MiddlewareOptions, type TenantEnv, tenantMiddleware } from "./http/tenant-middleware.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -175,7 +176,8 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       executors: size,
       scratchDir: join(dir, "scratch"),
       settings: {
-        app,
+        // An executor that takes another's place knows that a stream was its predecessor's, and is gone.
+        app: { batonKey: newBatonKey(), ...app },
         tenantry: {
           ...rest,
           data: dir,

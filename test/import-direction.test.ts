@@ -20,7 +20,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["observe"],
   ["tenants", "executors"],
   ["tenantry-options.ts"],
-  ["handle-cache", "migrations", "catalog", "database", "auth", "sample"],
+  ["handle-cache", "migrations", "catalog", "database", "auth", "sample", "hrana"],
   ["drivers"],
   ["sql"],
   ["tenant-id.ts", "check-options.ts", "event-loop-turn.ts", "fifo-lock.ts"],
@@ -38,7 +38,15 @@ const EXCEPTIONS: Readonly<
 };
 
 /** Rooms that are also bundled for Workers, where there is no `node:`, and their files that are for Node. */
-const PORTABLE_ROOMS: readonly string[] = ["http", "catalog", "database", "sql", "auth", "migrations"];
+const PORTABLE_ROOMS: readonly string[] = [
+  "http",
+  "catalog",
+  "database",
+  "sql",
+  "auth",
+  "migrations",
+  "hrana",
+];
 const FOR_NODE: ReadonlySet<string> = new Set([
   "http/file-routes.ts",
   "http/listen.ts",

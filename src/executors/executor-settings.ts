@@ -13,7 +13,13 @@ export interface ExecutorSettings {
   readonly tenantry: ExecutorTenantryOptions;
   readonly app: Pick<
     AppOptions,
-    "maxRows" | "maxResponseBytes" | "maxBodyBytes" | "maxSqlBytes" | "maxParameters" | "maxBatchStatements"
+    | "maxRows"
+    | "maxResponseBytes"
+    | "maxBodyBytes"
+    | "maxSqlBytes"
+    | "maxParameters"
+    | "maxBatchStatements"
+    | "batonKey"
   >;
   /** Where it notes whose statement it runs. */
   readonly progressFile: string;

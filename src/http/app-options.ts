@@ -39,6 +39,11 @@ export interface AppOptions
   readonly maxInFlight?: number;
   /** Requests of one tenant a second; 0 for no limit. @default 0 */
   readonly maxRequestsPerSecond?: number;
+  /**
+   * Base64 of 32 bytes with which the batons of Hrana streams are signed. Executors get the server's.
+   * @default random at every start
+   */
+  readonly batonKey?: string;
   /** Told of errors that are nobody's but ours. @default they are printed to stderr */
   readonly onInternalError?: OnInternalError;
 }
@@ -60,6 +65,7 @@ const OPTIONS = v.strictObject({
   maxRequestsPerSecond: v.optional(
     v.pipe(v.number(), v.safeInteger("is a whole number"), v.minValue(0, "is not negative")),
   ),
+  batonKey: v.optional(v.string("is text")),
   baseDomains: names,
   exceptHosts: names,
   corsOrigins: v.optional(
@@ -86,6 +92,7 @@ export function appSettings(given: AppOptions): AppSettings {
     maxBatchStatements: options.maxBatchStatements ?? DEFAULT_MAX_BATCH_STATEMENTS,
     maxInFlight: options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
     maxRequestsPerSecond: options.maxRequestsPerSecond ?? 0,
+    batonKey: options.batonKey ?? "",
     baseDomains: options.baseDomains ?? [],
     exceptHosts: options.exceptHosts ?? [],
     corsOrigins: options.corsOrigins ?? [],

@@ -17,6 +17,7 @@ import type { AdminEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { forward } from "./forward.ts";
+import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
 import { InFlight } from "./in-flight.ts";
 import { unanswered } from "./not-found.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
@@ -127,14 +128,17 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   });
   const document = adminOpenApi();
   hono.get("/openapi.json", (c) => c.json(document));
-  const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/rest/*"];
+  const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/rest/*", ...HRANA_PATHS];
+  const probes = hranaProbes();
+  hono.route("/", probes);
+  hono.route("/t/:tenant", probes);
   for (const path of paths) hono.use(path, context as never);
   if (parts.pool) {
     // Only what the context was made for: any other path is nobody's.
     const handler = forward(parts.pool, settings);
     for (const path of paths) hono.all(path, handler as never);
   } else {
-    const ofTenant = tenantRoutes(settings);
+    const ofTenant = tenantRoutes(settings, (tenant) => tenants.session(tenant));
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }

@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { TenantryError } from "../tenantry-error.ts";
 import { ERROR_STATUS } from "./error-status.ts";
+import { hranaErrorBody } from "./hrana-routes.ts";
 
 /** The body of every error. libSQL clients read `message` and `code` at the top. */
 export interface ErrorBody {
@@ -39,7 +40,7 @@ export function errorResponse(
   const headers: Record<string, string> = {};
   if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
   if (code === "UNAUTHENTICATED") headers["www-authenticate"] = 'Bearer realm="tenantry"';
-  return c.json(errorBody(known), ERROR_STATUS[code], headers);
+  return c.json(hranaErrorBody(c.req.path, known) ?? errorBody(known), ERROR_STATUS[code], headers);
 }
 
 /** What a caller is shown of `error`. */

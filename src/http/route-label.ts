@@ -1,7 +1,15 @@
 // Owns the names under which `/metrics` counts requests: few, whatever the callers ask for.
 
 /** What follows a tenant, and is counted under its own name; what follows that is not. */
-const TENANT_ROUTES: ReadonlySet<string> = new Set(["rest", "query", "batch", "schema", "openapi.json"]);
+const TENANT_ROUTES: ReadonlySet<string> = new Set([
+  "rest",
+  "query",
+  "batch",
+  "schema",
+  "openapi.json",
+  "v2",
+  "v3",
+]);
 const PLAIN_ROUTES: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics", "/openapi.json"]);
 
 /** `/t/acme/rest/customers` is `/t/:tenant/rest`; what nothing answers is `other`. */

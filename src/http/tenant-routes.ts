@@ -3,18 +3,34 @@
 import { Hono } from "hono";
 import { createSchemaCache } from "../database/schema-cache.ts";
 import { createGuard } from "../sql/guard.ts";
+import type { TenantId } from "../tenant-id.ts";
+import type { LeasedSession } from "../tenants/tenants.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { TenantryEnv } from "./env.ts";
+import { hranaRoutes } from "./hrana-routes.ts";
 import { idempotency } from "./idempotency.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { restRoutes } from "./rest/rest-routes.ts";
 import { schemaRoutes } from "./schema-routes.ts";
 
-/** `/query`, `/batch`, `/rest/:table`, `/schema` and `/openapi.json`. */
-export function tenantRoutes(settings: AppSettings): Hono<TenantryEnv> {
+/** `/query`, `/batch`, `/rest/:table`, `/schema`, `/openapi.json`, and Hrana's. */
+export function tenantRoutes(
+  settings: AppSettings,
+  openSession: (tenant: TenantId) => Promise<LeasedSession>,
+): Hono<TenantryEnv> {
   const schemas = createSchemaCache();
   const guard = createGuard({ maxSqlBytes: settings.maxSqlBytes });
   const routes = new Hono<TenantryEnv>();
+  // Before idempotency: what a stream does is not one request's to repeat.
+  routes.route(
+    "/",
+    hranaRoutes({
+      guard,
+      openSession,
+      maxParameters: settings.maxParameters,
+      batonKey: settings.batonKey,
+    }),
+  );
   routes.use(idempotency);
   routes.route(
     "/",

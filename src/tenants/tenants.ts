@@ -3,7 +3,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
-import type { Driver, Handle } from "../drivers/driver.ts";
+import type { Driver, Handle, Session } from "../drivers/driver.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { Closable, HandleCache, Lease } from "../handle-cache/handle-cache.ts";
 import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
@@ -35,6 +35,13 @@ export interface TenantsParts {
 export interface OpenTenant extends Closable {
   readonly id: TenantId;
   readonly handle: Handle;
+}
+
+/** A connection, and the lease under which somebody has it. */
+export interface LeasedSession {
+  readonly session: Session;
+  /** Closes the session and gives the handle back. Calling it twice does nothing. */
+  release(): Promise<void>;
 }
 
 /** Opens, migrates and lends tenants' databases. */
@@ -101,6 +108,21 @@ export class Tenants {
       .catch((error: unknown) => {
         throw about(tenant, error);
       });
+  }
+
+  /**
+   * A connection of a tenant for somebody's own use. Release it.
+   * @throws {TenantryError} as {@link lease} does, and `UNSUPPORTED`, `DATABASE_BUSY`
+   */
+  async session(tenant: TenantId): Promise<LeasedSession> {
+    const lease = await this.lease(tenant);
+    try {
+      const session = await lease.handle.handle.session();
+      return { session, release: () => session.close().finally(() => lease.release()) };
+    } catch (error) {
+      lease.release();
+      throw about(tenant, error);
+    }
   }
 
   /**

@@ -1,0 +1,58 @@
+// Owns how results look in the protocol's JSON. They are written as text at once: building objects for every
+// value, only to have them read again, would take longer than the statement did.
+import type { ResultSet } from "../drivers/driver.ts";
+import type { Inspection } from "../sql/inspect-statement.ts";
+import { valueText } from "./value.ts";
+
+/** What a statement did. */
+export interface Done {
+  readonly result: ResultSet;
+  readonly inspection: Pick<Inspection, "verb" | "explain">;
+  readonly wantRows: boolean;
+}
+
+/** `StmtResult`. */
+export function resultText(done: Done): string {
+  const { rows, meta } = done.result;
+  let text = `{"cols":${columnsText(done.result)},"rows":[`;
+  if (done.wantRows) {
+    for (let index = 0; index < rows.length; index++) {
+      text += index === 0 ? rowText(rows[index] as unknown[]) : `,${rowText(rows[index] as unknown[])}`;
+    }
+  }
+  return `${text}],${endText(done)},"rows_read":${meta.rows_read},"rows_written":${meta.rows_written},"query_duration_ms":${meta.duration}}`;
+}
+
+/** The `CursorEntry`s of a step that was run, each a line. */
+export function cursorText(step: number, done: Done): string {
+  let text = `{"type":"step_begin","step":${step},"cols":${columnsText(done.result)}}\n`;
+  if (done.wantRows) {
+    for (const row of done.result.rows) text += `{"type":"row","row":${rowText(row as unknown[])}}\n`;
+  }
+  return `${text}{"type":"step_end",${endText(done)}}\n`;
+}
+
+function rowText(row: readonly unknown[]): string {
+  let text = "[";
+  for (let index = 0; index < row.length; index++) {
+    text += index === 0 ? valueText(row[index]) : `,${valueText(row[index])}`;
+  }
+  return `${text}]`;
+}
+
+function columnsText({ columns, details }: ResultSet): string {
+  const texts = columns.map((name, index) => {
+    const type = details?.declaredTypes[index] ?? null;
+    return `{"name":${JSON.stringify(name)},"decltype":${JSON.stringify(type)}}`;
+  });
+  return `[${texts.join(",")}]`;
+}
+
+/** As libSQL's server has it: rows only of what changes rows, a rowid only of what inserts. */
+function endText({ result: { details, meta }, inspection: { verb, explain } }: Done): string {
+  const inserts = !explain && (verb === "INSERT" || verb === "REPLACE");
+  const changes = inserts || (!explain && (verb === "UPDATE" || verb === "DELETE"));
+  const count = changes ? (details?.changes ?? meta.changes) : 0;
+  const rowId = inserts ? `"${details?.lastRowId ?? meta.last_row_id}"` : "null";
+  return `"affected_row_count":${count},"last_insert_rowid":${rowId}`;
+}

@@ -1,0 +1,44 @@
+// Owns the SQL texts that a client stores under numbers, so as not to send them again.
+// Does not read them.
+import { StatementError } from "./hrana-error.ts";
+import type { SqlReference } from "./stream-request.ts";
+
+/** Texts of one stream over HTTP, and UTF-16 units of each: libSQL's own limits, to which its clients keep. */
+export const MAX_STORED_SQL = 50;
+export const MAX_STORED_SQL_UNITS = 5_000;
+
+/** The texts of one stream. */
+export class StoredSql {
+  readonly #texts = new Map<number, string>();
+
+  /** @throws {StatementError} `SQL_STORE_TOO_MANY`, `SQL_STORE_TOO_LARGE`, `SQL_EXISTS` */
+  store(id: number, sql: string): void {
+    if (this.#texts.has(id)) throw new StatementError("SQL_EXISTS", `SQL text ${id} already exists`);
+    if (this.#texts.size >= MAX_STORED_SQL) {
+      throw new StatementError(
+        "SQL_STORE_TOO_MANY",
+        `Too many SQL texts have been stored on the stream: ${MAX_STORED_SQL} is the most`,
+      );
+    }
+    if (sql.length > MAX_STORED_SQL_UNITS) {
+      throw new StatementError(
+        "SQL_STORE_TOO_LARGE",
+        `SQL text is too large to be stored: ${MAX_STORED_SQL_UNITS} characters are the most`,
+      );
+    }
+    this.#texts.set(id, sql);
+  }
+
+  /** Forgets a text; what is not there is no error. */
+  close(id: number): void {
+    this.#texts.delete(id);
+  }
+
+  /** @throws {StatementError} `SQL_NOT_FOUND` */
+  text(sql: SqlReference): string {
+    if (typeof sql === "string") return sql;
+    const text = this.#texts.get(sql);
+    if (text !== undefined) return text;
+    throw new StatementError("SQL_NOT_FOUND", `SQL text ${sql} not found`);
+  }
+}

@@ -1,0 +1,431 @@
+// Owns a stream: what its requests do to the tenant's database, in order, and the connection that a transaction
+// needs. Knows no HTTP and no batons.
+import type { ResultSet, RunOptions, Session, SqlRunner, Statement } from "../drivers/driver.ts";
+import type { Guard } from "../sql/guard.ts";
+import { type Inspection, isVerb } from "../sql/inspect-statement.ts";
+import { parametersOf } from "../sql/parameters.ts";
+import { splitStatements } from "../sql/split-statements.ts";
+import { keywordOf, nextToken } from "../sql/sql-token.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { errorOfStatement, type HranaError, StatementError } from "./hrana-error.ts";
+import { cursorText, type Done, resultText } from "./result-text.ts";
+import { argumentsInOrder } from "./statement-arguments.ts";
+import { StoredSql } from "./stored-sql.ts";
+import type { Batch, BatchCond, SqlReference, Stmt, StreamRequest } from "./stream-request.ts";
+
+/** Milliseconds that a transaction which only reads may be open: it keeps the log from being folded in. */
+export const MAX_READ_TRANSACTION_MS = 60_000;
+
+/** Milliseconds that a request's statements run one after another before others get their turn. */
+const SLICE_MS = 10;
+
+/** A connection of a stream's own, and the lease under which it has it. */
+export interface PinnedSession {
+  readonly session: Session;
+  release(): Promise<void>;
+}
+
+/** What one request may use. */
+export interface StreamAccess {
+  /** The tenant's database, on the connection that its requests share. */
+  readonly runner: SqlRunner;
+  readonly openSession: () => Promise<PinnedSession>;
+  readonly guard: Guard;
+  /** @throws {TenantryError} `FORBIDDEN`, … */
+  readonly authorize: (needs: Inspection["needs"]) => void;
+  /** Rows of a statement, bytes of an answer, parameters of a statement. */
+  readonly maxRows: number;
+  readonly maxResponseBytes: number;
+  readonly maxParameters: number;
+}
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** A request that is being answered: what it may use, and how much of it is left. */
+interface Work {
+  readonly access: StreamAccess;
+  /** Whether its statements, outside a transaction, may run where others of the tenant do. */
+  readonly shares: boolean;
+  bytesLeft: number;
+  sliceEnd: number;
+}
+
+/**
+ * A stream of statements. It has a connection to itself while a transaction is open, and within a request whose
+ * statements could tell that they have not; between requests, outside a transaction, it holds nothing.
+ */
+export class Stream {
+  readonly #stored = new StoredSql();
+  #pinned: PinnedSession | undefined;
+  /** Why the transaction that its client thinks to be open is not; told until the client ends it. */
+  #lost: TenantryError | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timed: "reading" | "writing" | undefined;
+  #closed = false;
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Answers requests, each with its `StreamResult`. @throws {TenantryError} what is not one statement's error */
+  async pipeline(requests: readonly StreamRequest[], access: StreamAccess): Promise<string[]> {
+    const work = newWork(access, sharesConnection(requests));
+    try {
+      const results: string[] = [];
+      for (const request of requests) {
+        results.push(await this.#answer(request, work));
+      }
+      return results;
+    } finally {
+      await this.#rest();
+    }
+  }
+
+  /** Runs a batch, and gives the lines of a cursor. @throws {TenantryError} as {@link pipeline} does */
+  async cursor(batch: Batch, access: StreamAccess): Promise<string> {
+    const work = newWork(access, sharesConnection([{ type: "batch", batch }]));
+    try {
+      let lines = "";
+      await this.#batch(batch, work, (step, outcome) => {
+        const text =
+          "code" in outcome
+            ? `{"type":"step_error","step":${step},"error":${JSON.stringify(outcome)}}\n`
+            : cursorText(step, outcome);
+        work.bytesLeft -= text.length;
+        lines += text;
+      });
+      return lines;
+    } finally {
+      await this.#rest();
+    }
+  }
+
+  /** Rolls back what is not committed. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#unpin();
+  }
+
+  async #answer(request: StreamRequest, work: Work): Promise<string> {
+    try {
+      if (this.#closed) throw new StatementError("STREAM_CLOSED", "Stream for this baton was closed");
+      return `{"type":"ok","response":{"type":"${request.type}"${await this.#respond(request, work)}}}`;
+    } catch (error) {
+      return `{"type":"error","error":${JSON.stringify(errorOfStatement(error))}}`;
+    }
+  }
+
+  async #respond(request: StreamRequest, work: Work): Promise<string> {
+    switch (request.type) {
+      case "execute": {
+        const running = this.#run(request.stmt, work);
+        const text = resultText(running instanceof Promise ? await running : running);
+        work.bytesLeft -= text.length;
+        return `,"result":${text}`;
+      }
+      case "batch":
+        return `,"result":${await this.#batchResult(request.batch, work)}`;
+      case "sequence":
+        await this.#sequence(request.sql, work);
+        return "";
+      case "describe":
+        return `,"result":${await this.#describe(request.sql, work)}`;
+      case "store_sql":
+        this.#stored.store(request.sqlId, request.sql);
+        return "";
+      case "close_sql":
+        this.#stored.close(request.sqlId);
+        return "";
+      case "get_autocommit":
+        return `,"is_autocommit":${this.#autocommits}`;
+      case "close":
+        await this.close();
+        return "";
+    }
+  }
+
+  async #batchResult(batch: Batch, work: Work): Promise<string> {
+    const results: string[] = batch.map(() => "null");
+    const errors: string[] = batch.map(() => "null");
+    await this.#batch(batch, work, (step, outcome) => {
+      if ("code" in outcome) {
+        errors[step] = JSON.stringify(outcome);
+      } else {
+        const text = resultText(outcome);
+        work.bytesLeft -= text.length;
+        results[step] = text;
+      }
+    });
+    return `{"step_results":[${results.join(",")}],"step_errors":[${errors.join(",")}]}`;
+  }
+
+  /** Runs the steps whose conditions hold. */
+  async #batch(
+    batch: Batch,
+    work: Work,
+    onStep: (step: number, outcome: Done | HranaError) => void,
+  ): Promise<void> {
+    const succeeded: (boolean | undefined)[] = [];
+    for (const [step, { stmt, condition }] of batch.entries()) {
+      if (condition && !this.#holds(condition, succeeded)) {
+        succeeded.push(undefined);
+        continue;
+      }
+      try {
+        const running = this.#run(stmt, work);
+        const done = running instanceof Promise ? await running : running;
+        onStep(step, done);
+        succeeded.push(true);
+      } catch (error) {
+        onStep(step, errorOfStatement(error));
+        succeeded.push(false);
+      }
+    }
+  }
+
+  #holds(condition: BatchCond, succeeded: readonly (boolean | undefined)[]): boolean {
+    switch (condition.type) {
+      case "ok":
+        return succeeded[condition.step] === true;
+      case "error":
+        return succeeded[condition.step] === false;
+      case "not":
+        return !this.#holds(condition.cond, succeeded);
+      case "and":
+        return condition.conds.every((one) => this.#holds(one, succeeded));
+      case "or":
+        return condition.conds.some((one) => this.#holds(one, succeeded));
+      case "is_autocommit":
+        return this.#autocommits;
+    }
+  }
+
+  async #sequence(sql: SqlReference, work: Work): Promise<void> {
+    const statements = splitStatements(this.#stored.text(sql));
+    // What will be refused is refused before anything of the text is done.
+    for (const text of statements) if (!foreignKeysSetting(text)) admit(text, work.access);
+    for (const text of statements) {
+      const running = this.#run({ sql: text, args: [], namedArgs: [], wantRows: false }, work);
+      if (running instanceof Promise) await running;
+    }
+  }
+
+  async #describe(reference: SqlReference, work: Work): Promise<string> {
+    const sql = this.#stored.text(reference);
+    const { explain } = admit(sql, work.access);
+    const { session } = await this.#pin(work.access);
+    const { columns, readOnly } = session.describe(sql);
+    return JSON.stringify({
+      params: parametersOf(sql).map((name) => ({ name: name ?? null })),
+      cols: columns.map(({ name, declaredType }) => ({ name, decltype: declaredType })),
+      is_explain: explain,
+      is_readonly: readOnly,
+    });
+  }
+
+  #run(stmt: Stmt, work: Work): MaybePromise<Done> {
+    const { access } = work;
+    const { wantRows } = stmt;
+    const sql = this.#stored.text(stmt.sql);
+    const setting = foreignKeysSetting(sql);
+    if (setting) return this.#setForeignKeys(setting.on, access);
+    const inspection = inspect(sql, access.guard);
+    if (this.#lost) throw this.#tellLost(inspection, sql);
+    access.authorize(inspection.needs);
+    const params = argumentsInOrder(stmt, sql);
+    if (params.length > access.maxParameters) throw tooManyParameters(access.maxParameters);
+    const statement = { sql, params };
+    const options: RunOptions = {
+      rows: "arrays",
+      integers: "bigint",
+      details: true,
+      first: !wantRows,
+      readOnly: inspection.needs === "read",
+      maxRows: access.maxRows,
+      maxBytes: Math.max(0, work.bytesLeft),
+    };
+    const toDone = (result: ResultSet): Done => ({ result, inspection, wantRows });
+    if (this.#pinned) return this.#runPinned(this.#pinned.session, statement, options, work, toDone);
+    if (work.shares && inspection.kind !== "transaction") {
+      return access.runner.run(statement, options).then(toDone);
+    }
+    return this.#pin(access).then(({ session }) =>
+      this.#runPinned(session, statement, options, work, toDone),
+    );
+  }
+
+  #runPinned(
+    session: Session,
+    statement: Statement,
+    options: RunOptions,
+    work: Work,
+    toDone: (result: ResultSet) => Done,
+  ): MaybePromise<Done> {
+    if (performance.now() < work.sliceEnd) {
+      try {
+        const result = session.tryRun(statement, options);
+        if (result) return toDone(result);
+      } finally {
+        this.#watch(session);
+      }
+    }
+    return this.#runLater(session, statement, options, work).then(toDone);
+  }
+
+  async #runLater(
+    session: Session,
+    statement: Statement,
+    options: RunOptions,
+    work: Work,
+  ): Promise<ResultSet> {
+    try {
+      return await session.run(statement, options);
+    } catch (error) {
+      // Its time may have ended while it waited.
+      throw this.#lost ?? error;
+    } finally {
+      work.sliceEnd = performance.now() + SLICE_MS;
+      this.#watch(session);
+    }
+  }
+
+  /** Migrations switch them off: the driver's own guard would not let that through as a statement. */
+  async #setForeignKeys(on: boolean, access: StreamAccess): Promise<Done> {
+    access.authorize("schema");
+    const { session } = await this.#pin(access);
+    session.enforceForeignKeys(on);
+    return { result: NOTHING, inspection: { verb: "PRAGMA", explain: false }, wantRows: false };
+  }
+
+  get #autocommits(): boolean {
+    return this.#pinned === undefined || !this.#pinned.session.inTransaction;
+  }
+
+  async #pin(access: StreamAccess): Promise<PinnedSession> {
+    return (this.#pinned ??= await access.openSession());
+  }
+
+  async #unpin(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timed = undefined;
+    const pinned = this.#pinned;
+    this.#pinned = undefined;
+    await pinned?.release();
+  }
+
+  /** Gives the connection back where no transaction is open on it. */
+  async #rest(): Promise<void> {
+    if (this.#pinned && !this.#pinned.session.inTransaction) await this.#unpin();
+  }
+
+  /** Sees to it that no transaction is open for ever, and that none keeps other writers waiting for long. */
+  #watch(session: Session): void {
+    if (session !== this.#pinned?.session) return;
+    const now = !session.inTransaction ? undefined : session.writing ? "writing" : "reading";
+    if (now === this.#timed) return;
+    clearTimeout(this.#timer);
+    this.#timed = now;
+    if (now === undefined) return;
+    const ms = now === "writing" ? session.transactionTimeoutMs : MAX_READ_TRANSACTION_MS;
+    this.#timer = setTimeout(() => {
+      this.#lost = timedOut(ms);
+      void this.#unpin();
+    }, ms);
+  }
+
+  #tellLost({ kind, verb }: Inspection, sql: string): TenantryError {
+    const lost = this.#lost as TenantryError;
+    const ends = verb === "ROLLBACK" ? !/\bTO\b/i.test(sql) : verb !== "SAVEPOINT" && verb !== "RELEASE";
+    if (kind === "transaction" && ends) this.#lost = undefined;
+    return lost;
+  }
+}
+
+const ADMIT = { allowTransactions: true };
+
+const NOTHING: ResultSet = {
+  columns: [],
+  rows: [],
+  meta: {
+    duration: 0,
+    changes: 0,
+    last_row_id: 0,
+    changed_db: false,
+    size_after: 0,
+    rows_read: 0,
+    rows_written: 0,
+  },
+};
+
+function newWork(access: StreamAccess, shares: boolean): Work {
+  return {
+    access,
+    shares,
+    bytesLeft: access.maxResponseBytes,
+    sliceEnd: performance.now() + SLICE_MS,
+  };
+}
+
+function admit(sql: string, { guard, authorize }: StreamAccess): Inspection {
+  const inspection = inspect(sql, guard);
+  authorize(inspection.needs);
+  return inspection;
+}
+
+/** Words at the beginning of statements that SQLite has and the guard refuses. */
+const REFUSED_VERBS: ReadonlySet<string> = new Set(["ATTACH", "DETACH", "VACUUM", "PRAGMA", "EXPLAIN"]);
+
+/** What the guard says of a statement; of what is no SQL at all, SQLite's own words. */
+function inspect(sql: string, guard: Guard): Inspection {
+  try {
+    return guard.admit(sql, ADMIT);
+  } catch (error) {
+    if (!isTenantryError(error, "SQL_REFUSED")) throw error;
+    const first = nextToken(sql, 0);
+    const word = keywordOf(first);
+    if (!first || word === "WITH" || isVerb(word) || REFUSED_VERBS.has(word)) throw error;
+    throw new TenantryError("SQL_ERROR", `near "${first.text.slice(0, 60)}": syntax error`, {
+      sqliteCode: "SQLITE_ERROR",
+      cause: error,
+    });
+  }
+}
+
+const TELLS_CONNECTION = /last_insert_rowid|changes/i;
+
+/**
+ * Whether the statements, outside a transaction, cannot tell on which connection they run. The second of two is
+ * what some clients ask besides; of more than two, each would wait for a turn of its own.
+ */
+function sharesConnection(requests: readonly StreamRequest[]): boolean {
+  const statements: Stmt[] = [];
+  for (const request of requests) {
+    if (request.type === "execute") statements.push(request.stmt);
+    else if (request.type === "batch") statements.push(...request.batch.map(({ stmt }) => stmt));
+    else if (request.type === "sequence") return false;
+  }
+  if (statements.length <= 1) return true;
+  const second = statements[1]?.sql;
+  return statements.length === 2 && typeof second === "string" && !TELLS_CONNECTION.test(second);
+}
+
+const FOREIGN_KEYS =
+  /^\s*PRAGMA\s+(?:main\s*\.\s*)?foreign_keys\s*(?:=\s*(on|off|true|false|yes|no|0|1)|\(\s*(on|off|true|false|yes|no|0|1)\s*\))\s*;?\s*$/i;
+
+/** What `PRAGMA foreign_keys = …` sets; undefined for any other statement. */
+function foreignKeysSetting(sql: string): { readonly on: boolean } | undefined {
+  if (sql.length > 100) return undefined;
+  const match = FOREIGN_KEYS.exec(sql);
+  if (!match) return undefined;
+  return { on: /^(?:on|true|yes|1)$/i.test((match[1] ?? match[2]) as string) };
+}
+
+function tooManyParameters(max: number): TenantryError {
+  return new TenantryError("TOO_MANY_PARAMETERS", `a statement takes at most ${max} parameters`);
+}
+
+function timedOut(ms: number): TenantryError {
+  return new TenantryError("TRANSACTION_TIMEOUT", `it was open for more than ${ms} ms, and was rolled back`, {
+    hint: "Keep transactions short, or raise transactionTimeoutMs.",
+  });
+}

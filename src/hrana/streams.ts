@@ -1,0 +1,163 @@
+// Owns which streams are open between requests: who may go on with which, how many there are, and when one that
+// nobody uses ends. Does not know what a stream does.
+import { TenantryError } from "../tenantry-error.ts";
+import { Batons } from "./baton.ts";
+import { malformed } from "./malformed.ts";
+import { Stream } from "./stream.ts";
+
+/** Milliseconds that a stream stays open after its last request. */
+export const DEFAULT_STREAM_IDLE_MS = 10_000;
+/** Streams of one tenant that may be open between requests. */
+export const DEFAULT_MAX_STREAMS = 1_024;
+
+/** What {@link Streams} is made with. */
+export interface StreamsOptions {
+  /** Signs batons: see {@link Batons}. */
+  readonly key: Uint8Array<ArrayBuffer>;
+  /** @default 10000 */
+  readonly idleMs?: number;
+  /** @default 1024 */
+  readonly maxStreams?: number;
+}
+
+/** A request's stream, and what its client goes on with. */
+export interface StreamUse<T> {
+  readonly result: T;
+  /** Null where the stream has been closed. */
+  readonly baton: string | null;
+}
+
+interface Entry {
+  readonly stream: Stream;
+  readonly id: string;
+  readonly owner: string;
+  sequence: number;
+  /** Undefined while a request uses it. */
+  idleSince: number | undefined;
+}
+
+const MAX_SEQUENCE = 2 ** 32;
+
+/** Keeps streams between requests. */
+export class Streams {
+  readonly #batons: Batons;
+  readonly #idleMs: number;
+  readonly #maxStreams: number;
+  /** Those that are not in use are in the order in which they were used last. */
+  readonly #open = new Map<string, Entry>();
+  readonly #counts = new Map<string, number>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor({ key, idleMs = DEFAULT_STREAM_IDLE_MS, maxStreams = DEFAULT_MAX_STREAMS }: StreamsOptions) {
+    this.#batons = new Batons(key);
+    this.#idleMs = idleMs;
+    this.#maxStreams = maxStreams;
+  }
+
+  /** Streams open between requests. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * Runs `fn` with the stream that `baton` stands for, or with a new one. What `fn` throws ends the stream.
+   * @param owner whose stream it is: the incarnation of a tenant
+   * @param closes whether `fn` closes the stream at its end, so that there need be no room for it
+   * @throws {TenantryError} `STREAM_EXPIRED`, `INVALID_ARGUMENT` for a baton that is none or was used before,
+   * `TOO_MANY_REQUESTS`, and what `fn` throws
+   */
+  async use<T>(
+    owner: string,
+    baton: string | null,
+    closes: boolean,
+    fn: (stream: Stream) => Promise<T>,
+  ): Promise<StreamUse<T>> {
+    const entry = baton === null ? this.#create(owner, closes) : await this.#find(owner, baton);
+    try {
+      const result = await fn(entry.stream);
+      if (entry.stream.closed) {
+        this.#forget(entry);
+        return { result, baton: null };
+      }
+      entry.sequence = (entry.sequence + 1) % MAX_SEQUENCE;
+      const next = await this.#batons.sign({ streamId: entry.id, sequence: entry.sequence }, owner);
+      this.#keep(entry);
+      return { result, baton: next };
+    } catch (error) {
+      this.#forget(entry);
+      await entry.stream.close();
+      throw error;
+    }
+  }
+
+  #create(owner: string, closes: boolean): Entry {
+    if (!closes && (this.#counts.get(owner) ?? 0) >= this.#maxStreams) {
+      throw new TenantryError(
+        "TOO_MANY_REQUESTS",
+        `More than ${this.#maxStreams} streams of this tenant are open.`,
+        { hint: "Close streams when they are done with.", retryAfterSeconds: 1 },
+      );
+    }
+    return {
+      stream: new Stream(),
+      id: closes ? "" : this.#batons.newStreamId(),
+      owner,
+      sequence: 0,
+      idleSince: undefined,
+    };
+  }
+
+  async #find(owner: string, baton: string): Promise<Entry> {
+    const said = await this.#batons.read(baton, owner);
+    if (!said) throw malformed("Received an invalid baton.");
+    const entry = this.#open.get(said.streamId);
+    if (!entry) throw expired();
+    if (entry.idleSince === undefined || entry.sequence !== said.sequence) {
+      throw malformed("Received a baton that has already been used.");
+    }
+    entry.idleSince = undefined;
+    return entry;
+  }
+
+  #keep(entry: Entry): void {
+    const { id, owner } = entry;
+    entry.idleSince = performance.now();
+    if (!this.#open.delete(id)) this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
+    this.#open.set(id, entry);
+    if (this.#timer === undefined) this.#sweepIn(this.#idleMs);
+  }
+
+  #forget({ id, owner }: Entry): void {
+    if (!this.#open.delete(id)) return;
+    const left = (this.#counts.get(owner) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(owner);
+    else this.#counts.set(owner, left);
+  }
+
+  #sweepIn(ms: number): void {
+    this.#timer = setTimeout(this.#sweep, ms);
+    // A process that has nothing else to do need not wait for it.
+    if (typeof this.#timer === "object") this.#timer.unref();
+  }
+
+  readonly #sweep = (): void => {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (const entry of this.#open.values()) {
+      if (entry.idleSince === undefined) continue;
+      const left = entry.idleSince + this.#idleMs - now;
+      if (left > 0) {
+        this.#sweepIn(left);
+        return;
+      }
+      this.#forget(entry);
+      void entry.stream.close();
+    }
+  };
+}
+
+function expired(): TenantryError {
+  return new TenantryError("STREAM_EXPIRED", "The stream has expired due to inactivity.", {
+    hint: "Open a new stream, and begin its transaction again: what was not committed was rolled back.",
+  });
+}

@@ -1,0 +1,115 @@
+// Owns Hrana over HTTP, which libSQL's clients speak: `/v2/pipeline`, `/v3/pipeline`, `/v3/cursor`, and the probes.
+// Does not know what a stream does, nor choose the tenant or the caller.
+import { type Context, Hono } from "hono";
+import { base64Of, bytesOf } from "../hrana/value.ts";
+import { BATON_KEY_BYTES } from "../hrana/baton.ts";
+import { hranaError } from "../hrana/hrana-error.ts";
+import type { PinnedSession, Stream, StreamAccess } from "../hrana/stream.ts";
+import { parseCursor, parsePipeline } from "../hrana/stream-request.ts";
+import { Streams } from "../hrana/streams.ts";
+import type { Guard } from "../sql/guard.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import type { TenantryEnv } from "./env.ts";
+import { readJson } from "./read-body.ts";
+
+/** Clients look at this type as a whole: with a charset they take an error for a text. */
+const JSON_TYPE = { "content-type": "application/json" };
+const LINES_TYPE = { "content-type": "application/x-ndjson" };
+
+const HRANA_PATH = /\/v[23]\/(?:pipeline|cursor)$/;
+
+/** The paths that {@link hranaRoutes} answers, below a tenant's root. */
+export const HRANA_PATHS: readonly string[] = ["/v2/pipeline", "/v3/pipeline", "/v3/cursor"];
+
+/** What {@link hranaRoutes} is made with. */
+export interface HranaRoutesOptions {
+  readonly guard: Guard;
+  /** Parameters of one statement. */
+  readonly maxParameters: number;
+  /** A connection of a tenant's for a stream. */
+  readonly openSession: (tenant: TenantId) => Promise<PinnedSession>;
+  /** Base64 of the key that batons are signed with; `""` for a random one. */
+  readonly batonKey: string;
+}
+
+/** `POST /v2/pipeline`, `/v3/pipeline` and `/v3/cursor`. */
+export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
+  const { guard, maxParameters, openSession, batonKey } = options;
+  const streams = new Streams({ key: parseKey(batonKey === "" ? newBatonKey() : batonKey) });
+
+  const use = async <T>(
+    c: Context<TenantryEnv>,
+    baton: string | null,
+    closes: boolean,
+    fn: (stream: Stream, access: StreamAccess) => Promise<T>,
+  ): Promise<{ result: T; head: string }> => {
+    const { maxRows, maxResponseBytes } = c.get("limits");
+    const access: StreamAccess = {
+      runner: c.get("runner"),
+      openSession: () => openSession(c.get("tenant")),
+      guard,
+      authorize: c.get("authorize"),
+      maxRows,
+      maxResponseBytes,
+      maxParameters,
+    };
+    const used = await streams.use(c.get("schemaKey"), baton, closes, (stream) => fn(stream, access));
+    return { result: used.result, head: `{"baton":${JSON.stringify(used.baton)},"base_url":null` };
+  };
+
+  const pipeline = async (c: Context<TenantryEnv>): Promise<Response> => {
+    const { baton, requests } = parsePipeline(await readJson(c.req, c.get("limits").maxBodyBytes));
+    const closes = requests.at(-1)?.type === "close";
+    const { result, head } = await use(c, baton, closes, (stream, access) =>
+      stream.pipeline(requests, access),
+    );
+    return c.body(`${head},"results":[${result.join(",")}]}`, 200, JSON_TYPE);
+  };
+
+  return new Hono<TenantryEnv>()
+    .post("/v2/pipeline", pipeline)
+    .post("/v3/pipeline", pipeline)
+    .post("/v3/cursor", async (c) => {
+      const { baton, batch } = parseCursor(await readJson(c.req, c.get("limits").maxBodyBytes));
+      const { result, head } = await use(c, baton, false, (stream, access) => stream.cursor(batch, access));
+      return c.body(`${head}}\n${result}`, 200, LINES_TYPE);
+    });
+}
+
+/** What clients ask to find out which versions there are: for anybody, and about no tenant. */
+export function hranaProbes(): Hono {
+  return new Hono()
+    .get("/v2", (c) => c.text("Hrana over HTTP, version 2, in JSON"))
+    .get("/v3", (c) => c.text("Hrana over HTTP, version 3, in JSON"))
+    .get("/version", (c) => c.text("tenantry"))
+    .all("/v3-protobuf/*", () => {
+      throw new TenantryError("NOT_FOUND", "Hrana is not spoken in Protobuf here.", {
+        hint: "Speak it in JSON: GET …/v3 says that it is there.",
+      });
+    });
+}
+
+/** The body of an error for a Hrana client; undefined where the path is not one of its. */
+export function hranaErrorBody(
+  path: string,
+  error: TenantryError,
+): { readonly message: string; readonly code: string } | undefined {
+  if (!HRANA_PATH.test(path)) return undefined;
+  const { message, code } = hranaError(error);
+  // Clients show the message and nothing else.
+  return { message: error.hint === undefined ? message : `${message} ${error.hint}`, code };
+}
+
+/** A key for batons, as base64. Processes that serve the same streams' clients share one. */
+export function newBatonKey(): string {
+  return base64Of(crypto.getRandomValues(new Uint8Array(BATON_KEY_BYTES)));
+}
+
+function parseKey(base64: string): Uint8Array<ArrayBuffer> {
+  const bytes = bytesOf(base64);
+  if (bytes?.byteLength === BATON_KEY_BYTES) return new Uint8Array(bytes);
+  throw new TenantryError("INVALID_OPTION", `batonKey is not ${BATON_KEY_BYTES} bytes in base64.`, {
+    hint: "Leave it out for a random one.",
+  });
+}
