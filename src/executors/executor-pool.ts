@@ -74,6 +74,12 @@ export interface PooledAnswer {
 export interface HttpJobOptions {
   readonly timeoutMs: number;
   readonly repeatable: () => boolean;
+  /**
+   * Whether it goes on with something that others may be waiting for the end of, such as a transaction: in line
+   * behind them it would wait for them as they do for it.
+   * @default false
+   */
+  readonly goesOn?: boolean;
 }
 
 interface Place {
@@ -188,7 +194,7 @@ export class ExecutorPool {
       return promise;
     }
     let stream: AnswerStream | undefined;
-    this.#run({
+    const job: Job = {
       tenant,
       timeoutMs: options.timeoutMs,
       repeatable: options.repeatable,
@@ -208,7 +214,11 @@ export class ExecutorPool {
         stream?.fail(error);
         reject(error);
       },
-    });
+    };
+    if (!this.#admit(job)) return promise;
+    const { lane } = this.#placeOf(tenant);
+    if (options.goesOn) lane.executor().then((executor) => lane.runOn(executor, job), job.onError);
+    else lane.run(job);
     return promise;
   }
 

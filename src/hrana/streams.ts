@@ -54,7 +54,7 @@ export class Streams {
     this.#maxStreams = maxStreams;
   }
 
-  /** Streams open between requests. */
+  /** Streams that are open, but for those that close with the request that opens them. */
   get size(): number {
     return this.#open.size;
   }
@@ -98,13 +98,17 @@ export class Streams {
         { hint: "Close streams when they are done with.", retryAfterSeconds: 1 },
       );
     }
-    return {
+    const entry: Entry = {
       stream: new Stream(),
-      id: closes ? "" : this.#batons.newStreamId(),
+      id: this.#batons.newStreamId(),
       owner,
       sequence: 0,
       idleSince: undefined,
     };
+    if (closes) return entry;
+    this.#open.set(entry.id, entry);
+    this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
+    return entry;
   }
 
   async #find(owner: string, baton: string): Promise<Entry> {
@@ -120,10 +124,9 @@ export class Streams {
   }
 
   #keep(entry: Entry): void {
-    const { id, owner } = entry;
     entry.idleSince = performance.now();
-    if (!this.#open.delete(id)) this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
-    this.#open.set(id, entry);
+    this.#open.delete(entry.id);
+    this.#open.set(entry.id, entry);
     if (this.#timer === undefined) this.#sweepIn(this.#idleMs);
   }
 

@@ -3,10 +3,12 @@
 import type { Context, Handler } from "hono";
 import { scopeOver } from "../auth/caller.ts";
 import type { ExecutorPool } from "../executors/executor-pool.ts";
+import { parsePipeline } from "../hrana/stream-request.ts";
 import { inspectStatement } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { TenantryEnv } from "./env.ts";
+import { isHranaPath } from "./hrana-routes.ts";
 import { readText } from "./read-body.ts";
 import { tenantPath } from "./tenant-path.ts";
 
@@ -21,6 +23,9 @@ const FORWARDED_HEADERS = [
   "range",
   "range-unit",
 ] as const;
+
+/** A Hrana request with a baton. Its clients write the baton first; a body that is no such request is refused. */
+const GOES_ON = /^\s*\{\s*"baton"\s*:\s*"/;
 
 /** Sends what comes to the executor of its tenant. */
 export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Handler<TenantryEnv> {
@@ -46,6 +51,7 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
       body,
       {
         timeoutMs: timeoutOf(c, c.get("statementTimeoutMs") ?? pool.statementTimeoutMs),
+        goesOn: isHranaPath(path) && GOES_ON.test(body),
         repeatable: () => isRepeatable(method, path, body, c.req.header("idempotency-key")),
       },
     );
@@ -79,6 +85,21 @@ function timeoutOf(c: Context, most: number): number {
   });
 }
 
+/** Whether a pipeline is one of statements that only read, on a stream that is its own. */
+function onlyReads(pipeline: unknown): boolean {
+  const { baton, requests } = parsePipeline(pipeline);
+  return (
+    baton === null &&
+    requests.every(
+      (request) =>
+        request.type === "close" ||
+        (request.type === "execute" &&
+          typeof request.stmt.sql === "string" &&
+          inspectStatement(request.stmt.sql).kind === "read"),
+    )
+  );
+}
+
 /** Whether a request that was lost on its way may be run again without anybody noticing. */
 function isRepeatable(
   method: string,
@@ -87,9 +108,11 @@ function isRepeatable(
   idempotencyKey: string | undefined,
 ): boolean {
   if (method === "GET" || method === "HEAD" || idempotencyKey !== undefined) return true;
-  if (method !== "POST" || !/^\/(?:query|batch)(?:\?|$)/.test(path)) return false;
+  const hrana = isHranaPath(path);
+  if (method !== "POST" || !(hrana || /^\/(?:query|batch)(?:\?|$)/.test(path))) return false;
   try {
     const parsed: unknown = JSON.parse(body);
+    if (hrana) return onlyReads(parsed);
     const statements = Array.isArray(parsed)
       ? parsed
       : ((parsed as { statements?: unknown }).statements ?? [parsed]);

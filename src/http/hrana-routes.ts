@@ -15,12 +15,18 @@ import { readJson } from "./read-body.ts";
 
 /** Clients look at this type as a whole: with a charset they take an error for a text. */
 const JSON_TYPE = { "content-type": "application/json" };
-const LINES_TYPE = { "content-type": "application/x-ndjson" };
+/** As libSQL's server has it. */
+const LINES_TYPE = { "content-type": "text/plain" };
 
-const HRANA_PATH = /\/v[23]\/(?:pipeline|cursor)$/;
+const HRANA_PATH = /\/v[23]\/(?:pipeline|cursor)(?:\?|$)/;
 
 /** The paths that {@link hranaRoutes} answers, below a tenant's root. */
 export const HRANA_PATHS: readonly string[] = ["/v2/pipeline", "/v3/pipeline", "/v3/cursor"];
+
+/** Whether a path, or one below a tenant's root, is one of {@link HRANA_PATHS}. */
+export function isHranaPath(path: string): boolean {
+  return HRANA_PATH.test(path);
+}
 
 /** What {@link hranaRoutes} is made with. */
 export interface HranaRoutesOptions {
@@ -95,7 +101,7 @@ export function hranaErrorBody(
   path: string,
   error: TenantryError,
 ): { readonly message: string; readonly code: string } | undefined {
-  if (!HRANA_PATH.test(path)) return undefined;
+  if (!isHranaPath(path)) return undefined;
   const { message, code } = hranaError(error);
   // Clients show the message and nothing else.
   return { message: error.hint === undefined ? message : `${message} ${error.hint}`, code };

@@ -1,0 +1,218 @@
+// Owns streams that outlive a request: batons, transactions across requests, their time limits, and that nothing
+// stays open behind those whom their clients forget.
+import { expect, test, vi } from "vitest";
+import { parseTenantId } from "../src/tenant-id.ts";
+import { AUTOCOMMIT, batch, CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
+import { runningServer } from "./support/running-server.ts";
+
+const insert = (name: string): object =>
+  execute("INSERT INTO customers (name) VALUES (?)", [{ type: "text", value: name }]);
+const COUNT = "SELECT count(*) FROM customers";
+
+test("a baton is good for one request, of its tenant, and gone once the stream is closed", async () => {
+  const server = await runningServer({ tenants: ["acme", "globex"] });
+  const hrana = new HranaRequests(server);
+  const first = await hrana.pipeline(null, execute("BEGIN"), AUTOCOMMIT);
+  expect(first.results[1].response.is_autocommit).toBe(false);
+  const second = await hrana.pipeline(first.baton, insert("a"));
+  expect(second.baton).not.toBe(first.baton);
+
+  const post = (baton: unknown, tenant = "acme") =>
+    new HranaRequests(server, tenant).post("/v2/pipeline", { baton, requests: [insert("x")] });
+  for (const refused of [
+    await post(first.baton),
+    await post(second.baton, "globex"),
+    await post(`${second.baton?.slice(0, -2)}AA`),
+    await post(""),
+    await post("not base64!"),
+  ]) {
+    expect(refused.status).toBe(400);
+    expect(refused.body).toMatchObject({ code: "INVALID_ARGUMENT", message: /baton/ });
+  }
+  const third = await hrana.pipeline(second.baton, execute("COMMIT"), AUTOCOMMIT, CLOSE);
+  expect(third.results[1].response.is_autocommit).toBe(true);
+  expect(third.baton).toBeNull();
+  expect((await post(second.baton)).body).toMatchObject({ code: "STREAM_EXPIRED" });
+  expect(await hrana.value(COUNT)).toEqual(integer(1));
+  await server.expectHealthy();
+});
+
+test("two requests with one baton: one of them is refused", async () => {
+  const server = await runningServer();
+  const hrana = new HranaRequests(server);
+  const { baton } = await hrana.pipeline(null, execute("BEGIN IMMEDIATE"));
+  const body = { baton, requests: [insert("once")] };
+  const answers = await Promise.all([hrana.post("/v3/pipeline", body), hrana.post("/v3/pipeline", body)]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 400]);
+  const taken = answers.find(({ status }) => status === 200);
+  await hrana.pipeline(taken?.body.baton, execute("COMMIT"), CLOSE);
+  expect(await hrana.value(COUNT)).toEqual(integer(1));
+});
+
+test("a cursor goes on with its stream's transaction", async () => {
+  const hrana = new HranaRequests(await runningServer());
+  const [head] = await hrana.cursor(null, step("BEGIN"), step("INSERT INTO customers (name) VALUES ('a')"));
+  const [next, ...entries] = await hrana.cursor(head.baton, step(COUNT), step("ROLLBACK"));
+  expect(entries).toContainEqual({ type: "row", row: [integer(1)] });
+  expect((await hrana.pipeline(next.baton, AUTOCOMMIT, CLOSE)).results[0].response.is_autocommit).toBe(true);
+  expect(await hrana.value(COUNT)).toEqual(integer(0));
+});
+
+test("savepoints nest, and a transaction is told truly, however it begins and ends", async () => {
+  const hrana = new HranaRequests(await runningServer());
+  const { results } = await hrana.pipeline(
+    null,
+    { type: "sequence", sql: "SAVEPOINT one; INSERT INTO customers (name) VALUES ('a')" },
+    AUTOCOMMIT,
+    execute("SAVEPOINT two"),
+    insert("b"),
+    execute("ROLLBACK TO two"),
+    execute("RELEASE one"),
+    AUTOCOMMIT,
+    batch(step("BEGIN"), step("INSERT OR ROLLBACK INTO customers (id, name) VALUES (1, 'again')")),
+    AUTOCOMMIT,
+    CLOSE,
+  );
+  expect([1, 6, 8].map((index) => results[index].response.is_autocommit)).toEqual([false, true, true]);
+  expect(await hrana.value(COUNT)).toEqual(integer(1));
+});
+
+test("a thousand streams that nobody closes hold nothing", async () => {
+  const server = await runningServer();
+  const hrana = new HranaRequests(server);
+  for (let n = 0; n < 10; n++) {
+    await Promise.all(Array.from({ length: 100 }, () => hrana.pipeline(null, execute("SELECT 1"))));
+  }
+  await server.expectHealthy();
+  // a tenant's streams have a bound; those that close with their request need no room
+  const more = Array.from({ length: 100 }, () =>
+    hrana.post("/v3/pipeline", { baton: null, requests: [execute("SELECT 1")] }),
+  );
+  const refused = (await Promise.all(more)).filter(({ status }) => status !== 200);
+  expect(refused.length).toBe(76);
+  expect(refused[0]?.body).toMatchObject({ code: "TOO_MANY_REQUESTS" });
+  expect(await hrana.value("SELECT 1")).toEqual(integer(1));
+});
+
+test("transactions that nobody ends are rolled back, and their leases come back", async () => {
+  const server = await runningServer({ tenantry: { transactionTimeoutMs: 300 } });
+  const hrana = new HranaRequests(server);
+  const abandoned = await Promise.all(
+    Array.from({ length: 8 }, () => hrana.pipeline(null, execute("BEGIN"), execute(COUNT))),
+  );
+  const writer = await hrana.pipeline(abandoned[0]!.baton, insert("a"));
+  expect(writer.results[0].type).toBe("ok");
+  // the others read, and may do so for longer
+  for (const { baton } of abandoned.slice(1)) await hrana.pipeline(baton, execute("COMMIT"));
+  await server.expectHealthy();
+  expect(await hrana.value(COUNT)).toEqual(integer(0));
+});
+
+test("who lost a transaction to its time limit is told until it ends it, and writes nothing meanwhile", async () => {
+  const server = await runningServer({ tenantry: { transactionTimeoutMs: 100 } });
+  const hrana = new HranaRequests(server);
+  const { baton } = await hrana.pipeline(null, execute("BEGIN IMMEDIATE"), insert("lost"));
+  await server.expectHealthy();
+  const { results } = await hrana.pipeline(
+    baton,
+    insert("not in a transaction"),
+    execute("SAVEPOINT a"),
+    execute("ROLLBACK TO a"),
+    execute("ROLLBACK"),
+    insert("kept"),
+    CLOSE,
+  );
+  expect(results.map(({ type, error }) => error?.code ?? type)).toEqual([
+    ...Array.from({ length: 4 }, () => "TRANSACTION_TIMEOUT"),
+    "ok",
+    "ok",
+  ]);
+  expect(await hrana.value("SELECT group_concat(name) FROM customers")).toEqual({
+    type: "text",
+    value: "kept",
+  });
+});
+
+test("writers wait in line behind a transaction, in the order in which they came", async () => {
+  const server = await runningServer();
+  const hrana = new HranaRequests(server);
+  const begun = await hrana.pipeline(null, execute("BEGIN"), execute(COUNT), insert("first"));
+  const order: string[] = [];
+  const others = ["second", "third"].map(async (name) => {
+    const { results } = await hrana.pipeline(
+      null,
+      execute("BEGIN IMMEDIATE"),
+      insert(name),
+      execute("COMMIT"),
+      CLOSE,
+    );
+    order.push(name);
+    return results.map(({ type }) => type);
+  });
+  const plain = server
+    .query("acme", "INSERT INTO customers (name) VALUES ('fourth')")
+    .then(() => order.push("fourth"));
+  // readers do not wait, and see what is committed
+  expect(await hrana.value(COUNT)).toEqual(integer(0));
+  expect(order).toEqual([]);
+  await hrana.pipeline(begun.baton, insert("first again"), execute("COMMIT"), CLOSE);
+  expect(await Promise.all(others)).toEqual([
+    ["ok", "ok", "ok", "ok"],
+    ["ok", "ok", "ok", "ok"],
+  ]);
+  await plain;
+  expect(await hrana.value("SELECT group_concat(name, ' ') FROM customers")).toMatchObject({
+    value: /^first first again (?:second|third|fourth) (?:second|third|fourth) (?:second|third|fourth)$/,
+  });
+  await server.expectHealthy();
+});
+
+test("a transaction that has read an old state cannot write, and keeps nobody waiting", async () => {
+  const server = await runningServer();
+  const hrana = new HranaRequests(server);
+  const { baton } = await hrana.pipeline(null, execute("BEGIN"), execute(COUNT));
+  await hrana.run("INSERT INTO customers (name) VALUES ('meanwhile')");
+  const late = await hrana.pipeline(baton, insert("too late"), AUTOCOMMIT);
+  expect(late.results[0].error).toMatchObject({ code: "SQLITE_BUSY" });
+  expect(late.results[1].response.is_autocommit).toBe(false);
+  await hrana.run("INSERT INTO customers (name) VALUES ('others go on')");
+  await hrana.pipeline(late.baton, execute("ROLLBACK"), CLOSE);
+  expect(await hrana.value(COUNT)).toEqual(integer(2));
+});
+
+test("a suspended tenant ends its streams", async () => {
+  const server = await runningServer({ tenantry: { transactionTimeoutMs: 200 } });
+  const hrana = new HranaRequests(server);
+  const { baton } = await hrana.pipeline(null, execute("BEGIN IMMEDIATE"), insert("a"));
+  await server.tenantry.lifecycle.suspend(parseTenantId("acme"));
+  const answer = await hrana.post("/v3/pipeline", { baton: null, requests: [execute("SELECT 1")] });
+  expect(answer.status).toBe(403);
+  expect(answer.body).toMatchObject({ code: "TENANT_SUSPENDED" });
+  await server.tenantry.lifecycle.resume(parseTenantId("acme"));
+  expect((await hrana.pipeline(baton, insert("b"))).results[0].error.code).toBe("TRANSACTION_TIMEOUT");
+  expect(await hrana.value(COUNT)).toEqual(integer(0));
+});
+
+test("a stream that is not used for ten seconds is expired", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    const { Streams } = await import("../src/hrana/streams.ts");
+    const streams = new Streams({ key: crypto.getRandomValues(new Uint8Array(32)) });
+    const nothing = async () => undefined;
+    const one = await streams.use("acme", null, false, nothing);
+    vi.advanceTimersByTime(9_000);
+    const two = await streams.use("acme", null, false, nothing);
+    const again = await streams.use("acme", one.baton, false, nothing);
+    vi.advanceTimersByTime(9_999);
+    expect(streams.size).toBe(2);
+    vi.advanceTimersByTime(2);
+    expect(streams.size).toBe(0);
+    for (const { baton } of [two, again]) {
+      await expect(streams.use("acme", baton, false, nothing)).rejects.toMatchObject({
+        code: "STREAM_EXPIRED",
+      });
+    }
+  } finally {
+    vi.useRealTimers();
+  }
+});
