@@ -100,11 +100,12 @@ export function hranaProbes(): Hono {
 export function hranaErrorBody(
   path: string,
   error: TenantryError,
-): { readonly message: string; readonly code: string } | undefined {
+): { readonly message: string; readonly code: string; readonly hint?: string } | undefined {
   if (!isHranaPath(path)) return undefined;
   const { message, code } = hranaError(error);
+  const { hint } = error;
   // Clients show the message and nothing else.
-  return { message: error.hint === undefined ? message : `${message} ${error.hint}`, code };
+  return hint === undefined ? { message, code } : { message: `${message} ${hint}`, code, hint };
 }
 
 /** A key for batons, as base64. Processes that serve the same streams' clients share one. */

@@ -5,8 +5,8 @@ import type Database from "better-sqlite3";
 /** Figures of one open connection. Each throws what better-sqlite3 throws. */
 export class ConnectionFacts {
   readonly #sqlite: Database.Database;
-  #written: Database.Statement<[], [number, number]> | undefined;
-  #own: Database.Statement<[], [bigint, bigint]> | undefined;
+  #written: Database.Statement<[], [number, number, number]> | undefined;
+  #exactRowId: Database.Statement<[], [bigint]> | undefined;
   #pageCount: Database.Statement<[], [number]> | undefined;
   #dataVersion: Database.Statement<[], [number]> | undefined;
   #schemaVersion: Database.Statement<[], [number]> | undefined;
@@ -16,19 +16,22 @@ export class ConnectionFacts {
     this.#sqlite = sqlite;
   }
 
-  /** Rows that this connection has changed since it was opened, and the last rowid that it inserted. */
-  get written(): [changes: number, rowId: number] {
+  /**
+   * Rows that this connection has changed since it was opened, the last rowid that it inserted, and the rows
+   * that its last write changed without its triggers.
+   */
+  get written(): [changes: number, rowId: number, ownChanges: number] {
     return (this.#written ??= this.#sqlite
-      .prepare<[], [number, number]>("SELECT total_changes(), last_insert_rowid()")
+      .prepare<[], [number, number, number]>("SELECT total_changes(), last_insert_rowid(), changes()")
       .raw()).get()!;
   }
 
-  /** Rows that the last write changed without its triggers, and the last rowid, exactly. */
-  get own(): [changes: bigint, rowId: bigint] {
-    return (this.#own ??= this.#sqlite
-      .prepare<[], [bigint, bigint]>("SELECT changes(), last_insert_rowid()")
+  /** The last rowid, where a number is not exact. */
+  get exactRowId(): bigint {
+    return (this.#exactRowId ??= this.#sqlite
+      .prepare<[], [bigint]>("SELECT last_insert_rowid()")
       .raw()
-      .safeIntegers()).get()!;
+      .safeIntegers()).get()![0];
   }
 
   /** Bytes of the database now. */

@@ -3,14 +3,7 @@
 import Database from "better-sqlite3";
 import { splitStatements } from "../../sql/split-statements.ts";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
-import type {
-  ExecResult,
-  ResultDetails,
-  ResultSet,
-  RunOptions,
-  StatementDescription,
-  StatementMeta,
-} from "../driver.ts";
+import type { ExecResult, ResultSet, RunOptions, StatementDescription, StatementMeta } from "../driver.ts";
 import { d1Error } from "../d1-error.ts";
 import { bindable } from "../parameter.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
@@ -54,6 +47,14 @@ interface Prepared extends KeptStatement {
   bigint: boolean;
 }
 
+/** The rows of a statement, and their columns as far as they were asked for. */
+interface Read {
+  readonly columns: readonly string[];
+  /** With `details` only. */
+  readonly declaredTypes: readonly (string | null)[] | undefined;
+  readonly rows: ResultSet["rows"];
+}
+
 /** What an answer has taken of its limits so far. */
 export interface AnswerSize {
   rows: number;
@@ -61,7 +62,8 @@ export interface AnswerSize {
 }
 
 const NO_OPTIONS: RunOptions = {};
-const NO_ROWS = { columns: [], rows: [] };
+const NO_ROWS: Read = { columns: [], declaredTypes: undefined, rows: [] };
+const NO_ROWS_IN_DETAIL: Read = { ...NO_ROWS, declaredTypes: [] };
 
 /** One connection to a database file. Its errors are TenantryErrors but for a busy one, which is retried. */
 export class Connection {
@@ -187,26 +189,26 @@ export class Connection {
     if (options.readOnly && !prepared.readOnly) throw readOnly();
     if (prepared.readOnly) {
       const started = performance.now();
-      const { columns, rows } = this.#rows(prepared, values, options, size);
+      const { columns, declaredTypes, rows } = this.#rows(prepared, values, options, size);
       const meta = this.#meta(started, rows.length);
-      return options.details
-        ? { columns, rows, meta, details: this.#details(prepared) }
+      return declaredTypes
+        ? { columns, rows, meta, details: { declaredTypes, changes: 0, lastRowId: 0n } }
         : { columns, rows, meta };
     }
     const [changesBefore, rowIdBefore] = this.#facts.written;
     const schemaBefore = schema ? this.#facts.schemaVersion : 0;
     this.#sizeKnown = false;
     const started = performance.now();
-    const { columns, rows } = this.#rows(prepared, values, options, size);
-    const [changesAfter, rowId] = this.#facts.written;
+    const { columns, declaredTypes, rows } = this.#rows(prepared, values, options, size);
+    const [changesAfter, rowId, ownChanges] = this.#facts.written;
     const changes = changesAfter - changesBefore;
     this.#lastRowId = rowId;
     const changed =
       changes > 0 || rowId !== rowIdBefore || (schema && this.#facts.schemaVersion !== schemaBefore);
     const meta = this.#metaOfWrite(started, changes, changed, rows.length);
-    return options.details
-      ? { columns, rows, meta, details: this.#details(prepared) }
-      : { columns, rows, meta };
+    if (!declaredTypes) return { columns, rows, meta };
+    const lastRowId = Number.isSafeInteger(rowId) ? BigInt(rowId) : this.#facts.exactRowId;
+    return { columns, rows, meta, details: { declaredTypes, changes: ownChanges, lastRowId } };
   }
 
   /** What a statement is, without running it. @throws {TenantryError} as {@link prepare} does */
@@ -237,16 +239,11 @@ export class Connection {
     this.sqlite.close();
   }
 
-  #rows(
-    prepared: Prepared,
-    values: readonly unknown[],
-    options: RunOptions,
-    size: AnswerSize,
-  ): { columns: readonly string[]; rows: ResultSet["rows"] } {
+  #rows(prepared: Prepared, values: readonly unknown[], options: RunOptions, size: AnswerSize): Read {
     const { statement } = prepared;
     if (!prepared.reader) {
       statement.run(...values);
-      return NO_ROWS;
+      return options.details ? NO_ROWS_IN_DETAIL : NO_ROWS;
     }
     const arrays = options.rows === "arrays";
     if (arrays !== prepared.arrays) statement.raw((prepared.arrays = arrays));
@@ -256,15 +253,11 @@ export class Connection {
     // What is stopped at a limit has written all its rows before it gave the first.
     const rows = !prepared.readOnly && isLimited(options) ? undoable(this.sqlite, read) : read();
     // Asked for after the run: before it, SQLite may still hold the columns of an older schema.
-    return { columns: arrays ? statement.columns().map((column) => column.name) : [], rows };
-  }
-
-  #details({ statement, reader, readOnly: reads }: Prepared): ResultDetails {
-    const [changes, lastRowId] = reads ? [0n, 0n] : this.#facts.own;
+    const definitions = arrays || options.details ? statement.columns() : [];
     return {
-      declaredTypes: reader ? statement.columns().map(({ type }) => type) : [],
-      changes: Number(changes),
-      lastRowId,
+      columns: arrays ? definitions.map(({ name }) => name) : [],
+      declaredTypes: options.details ? definitions.map(({ type }) => type) : undefined,
+      rows,
     };
   }
 
