@@ -140,6 +140,19 @@ test("conditions that lie deep in each other are refused", async () => {
   expect(answer.status).toBe(400);
 });
 
+test("a batch may have many steps, and others have their turn meanwhile", async () => {
+  const server = await runningServer({ app: { maxResponseBytes: 1_000_000_000 } });
+  const steps = Array.from({ length: 200_000 }, () => ({ stmt: { sql: "" } }));
+  const long = server.send("POST", "/t/acme/v3/pipeline", {
+    baton: null,
+    requests: [{ type: "batch", batch: { steps } }, { type: "close" }],
+  });
+  expect((await server.query("acme", "SELECT 1")).status).toBe(200);
+  const { status, body } = await long;
+  expect(status).toBe(200);
+  expect(body.results[0].response.result.step_errors).toHaveLength(200_000);
+});
+
 test("every value that SQLite holds is read as it was written", () => {
   fc.assert(
     fc.property(

@@ -2,14 +2,14 @@
 // needs. Knows no HTTP and no batons.
 import type { ResultSet, RunOptions, Session, SqlRunner, Statement } from "../drivers/driver.ts";
 import type { Guard } from "../sql/guard.ts";
-import { type Inspection, isVerb } from "../sql/inspect-statement.ts";
+import type { Inspection } from "../sql/inspect-statement.ts";
 import { parametersOf } from "../sql/parameters.ts";
 import { splitStatements } from "../sql/split-statements.ts";
-import { keywordOf, nextToken } from "../sql/sql-token.ts";
-import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { TenantryError } from "../tenantry-error.ts";
 import { errorOfStatement, type HranaError, StatementError } from "./hrana-error.ts";
 import { cursorText, type Done, resultText } from "./result-text.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
+import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
 import { StoredSql } from "./stored-sql.ts";
 import type { Batch, BatchCond, SqlReference, Stmt, StreamRequest } from "./stream-request.ts";
 
@@ -73,7 +73,13 @@ export class Stream {
     try {
       const results: string[] = [];
       for (const request of requests) {
-        results.push(await this.#answer(request, work));
+        try {
+          const responding = this.#respond(request, work);
+          const rest = responding instanceof Promise ? await responding : responding;
+          results.push(`{"type":"ok","response":{"type":"${request.type}"${rest}}}`);
+        } catch (error) {
+          results.push(`{"type":"error","error":${JSON.stringify(errorOfStatement(error))}}`);
+        }
       }
       return results;
     } finally {
@@ -106,30 +112,25 @@ export class Stream {
     await this.#unpin();
   }
 
-  async #answer(request: StreamRequest, work: Work): Promise<string> {
-    try {
-      if (this.#closed) throw new StatementError("STREAM_CLOSED", "Stream for this baton was closed");
-      return `{"type":"ok","response":{"type":"${request.type}"${await this.#respond(request, work)}}}`;
-    } catch (error) {
-      return `{"type":"error","error":${JSON.stringify(errorOfStatement(error))}}`;
-    }
-  }
-
-  async #respond(request: StreamRequest, work: Work): Promise<string> {
+  /** A promise only where something has to be waited for: most requests have one statement and a `close`. */
+  #respond(request: StreamRequest, work: Work): MaybePromise<string> {
+    if (this.#closed) throw new StatementError("STREAM_CLOSED", "Stream for this baton was closed");
     switch (request.type) {
       case "execute": {
         const running = this.#run(request.stmt, work);
-        const text = resultText(running instanceof Promise ? await running : running);
-        work.bytesLeft -= text.length;
-        return `,"result":${text}`;
+        const toText = (done: Done): string => {
+          const text = resultText(done);
+          work.bytesLeft -= text.length;
+          return `,"result":${text}`;
+        };
+        return running instanceof Promise ? running.then(toText) : toText(running);
       }
       case "batch":
-        return `,"result":${await this.#batchResult(request.batch, work)}`;
+        return this.#batchResult(request.batch, work);
       case "sequence":
-        await this.#sequence(request.sql, work);
-        return "";
+        return this.#sequence(request.sql, work);
       case "describe":
-        return `,"result":${await this.#describe(request.sql, work)}`;
+        return this.#describe(request.sql, work);
       case "store_sql":
         this.#stored.store(request.sqlId, request.sql);
         return "";
@@ -139,8 +140,7 @@ export class Stream {
       case "get_autocommit":
         return `,"is_autocommit":${this.#autocommits}`;
       case "close":
-        await this.close();
-        return "";
+        return this.close().then(() => "");
     }
   }
 
@@ -156,7 +156,7 @@ export class Stream {
         results[step] = text;
       }
     });
-    return `{"step_results":[${results.join(",")}],"step_errors":[${errors.join(",")}]}`;
+    return `,"result":{"step_results":[${results.join(",")}],"step_errors":[${errors.join(",")}]}`;
   }
 
   /** Runs the steps whose conditions hold. */
@@ -200,27 +200,29 @@ export class Stream {
     }
   }
 
-  async #sequence(sql: SqlReference, work: Work): Promise<void> {
+  async #sequence(sql: SqlReference, work: Work): Promise<string> {
     const statements = splitStatements(this.#stored.text(sql));
     // What will be refused is refused before anything of the text is done.
-    for (const text of statements) if (!foreignKeysSetting(text)) admit(text, work.access);
+    for (const text of statements) if (!foreignKeysSetting(text)) admitStatement(text, work.access);
     for (const text of statements) {
       const running = this.#run({ sql: text, args: [], namedArgs: [], wantRows: false }, work);
       if (running instanceof Promise) await running;
     }
+    return "";
   }
 
   async #describe(reference: SqlReference, work: Work): Promise<string> {
     const sql = this.#stored.text(reference);
-    const { explain } = admit(sql, work.access);
+    const { explain } = admitStatement(sql, work.access);
     const { session } = await this.#pin(work.access);
     const { columns, readOnly } = session.describe(sql);
-    return JSON.stringify({
+    const result = JSON.stringify({
       params: parametersOf(sql).map((name) => ({ name: name ?? null })),
       cols: columns.map(({ name, declaredType }) => ({ name, decltype: declaredType })),
       is_explain: explain,
       is_readonly: readOnly,
     });
+    return `,"result":${result}`;
   }
 
   #run(stmt: Stmt, work: Work): MaybePromise<Done> {
@@ -229,7 +231,7 @@ export class Stream {
     const sql = this.#stored.text(stmt.sql);
     const setting = foreignKeysSetting(sql);
     if (setting) return this.#setForeignKeys(setting.on, access);
-    const inspection = inspect(sql, access.guard);
+    const inspection = inspectForStream(sql, access.guard);
     if (this.#lost) throw this.#tellLost(inspection, sql);
     access.authorize(inspection.needs);
     const params = argumentsInOrder(stmt, sql);
@@ -341,8 +343,6 @@ export class Stream {
   }
 }
 
-const ADMIT = { allowTransactions: true };
-
 const NOTHING: ResultSet = {
   columns: [],
   rows: [],
@@ -364,60 +364,6 @@ function newWork(access: StreamAccess, shares: boolean): Work {
     bytesLeft: access.maxResponseBytes,
     sliceEnd: performance.now() + SLICE_MS,
   };
-}
-
-function admit(sql: string, { guard, authorize }: StreamAccess): Inspection {
-  const inspection = inspect(sql, guard);
-  authorize(inspection.needs);
-  return inspection;
-}
-
-/** Words at the beginning of statements that SQLite has and the guard refuses. */
-const REFUSED_VERBS: ReadonlySet<string> = new Set(["ATTACH", "DETACH", "VACUUM", "PRAGMA", "EXPLAIN"]);
-
-/** What the guard says of a statement; of what is no SQL at all, SQLite's own words. */
-function inspect(sql: string, guard: Guard): Inspection {
-  try {
-    return guard.admit(sql, ADMIT);
-  } catch (error) {
-    if (!isTenantryError(error, "SQL_REFUSED")) throw error;
-    const first = nextToken(sql, 0);
-    const word = keywordOf(first);
-    if (!first || word === "WITH" || isVerb(word) || REFUSED_VERBS.has(word)) throw error;
-    throw new TenantryError("SQL_ERROR", `near "${first.text.slice(0, 60)}": syntax error`, {
-      sqliteCode: "SQLITE_ERROR",
-      cause: error,
-    });
-  }
-}
-
-const TELLS_CONNECTION = /last_insert_rowid|changes/i;
-
-/**
- * Whether the statements, outside a transaction, cannot tell on which connection they run. The second of two is
- * what some clients ask besides; of more than two, each would wait for a turn of its own.
- */
-function sharesConnection(requests: readonly StreamRequest[]): boolean {
-  const statements: Stmt[] = [];
-  for (const request of requests) {
-    if (request.type === "execute") statements.push(request.stmt);
-    else if (request.type === "batch") statements.push(...request.batch.map(({ stmt }) => stmt));
-    else if (request.type === "sequence") return false;
-  }
-  if (statements.length <= 1) return true;
-  const second = statements[1]?.sql;
-  return statements.length === 2 && typeof second === "string" && !TELLS_CONNECTION.test(second);
-}
-
-const FOREIGN_KEYS =
-  /^\s*PRAGMA\s+(?:main\s*\.\s*)?foreign_keys\s*(?:=\s*(on|off|true|false|yes|no|0|1)|\(\s*(on|off|true|false|yes|no|0|1)\s*\))\s*;?\s*$/i;
-
-/** What `PRAGMA foreign_keys = …` sets; undefined for any other statement. */
-function foreignKeysSetting(sql: string): { readonly on: boolean } | undefined {
-  if (sql.length > 100) return undefined;
-  const match = FOREIGN_KEYS.exec(sql);
-  if (!match) return undefined;
-  return { on: /^(?:on|true|yes|1)$/i.test((match[1] ?? match[2]) as string) };
 }
 
 function tooManyParameters(max: number): TenantryError {
