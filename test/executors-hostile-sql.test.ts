@@ -1,6 +1,9 @@
 // SQL that a hostile tenant would send: it costs the tenant, and nobody else.
-import { expect, test } from "vitest";
-import { sharedServer, tenants, untilServed } from "./support/executor-requests.ts";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { ENDLESS } from "./support/endless.ts";
+import { executor, sharedServer, tenants, untilServed } from "./support/executor-requests.ts";
 import { expectError, valueOf } from "./support/running-server.ts";
 
 const shared = sharedServer({ executors: { executors: 1 } });
@@ -78,4 +81,22 @@ test("requests that the channel might trip over come back as they would without 
   expect((await server.send("HEAD", "/t/odd/rest/customers")).status).toBe(200);
   expect((await server.send("OPTIONS", "/t/odd/rest/customers")).status).toBeGreaterThanOrEqual(200);
   await untilServed(server, "odd");
+});
+
+test("a migration that does not end is its tenant's to answer for", async () => {
+  const { server } = shared;
+  await tenants(server, "migrating", "settled");
+  await untilServed(server, "settled");
+  // The next executors to start find a file that takes forever, on tenants that have not been opened since.
+  await writeFile(join(server.data, "migrations", "0002_endless.sql"), `CREATE TABLE endless AS ${ENDLESS};`);
+  const { kills } = server.pool!.stats();
+  onTestFinished(() => rm(join(server.data, "migrations", "0002_endless.sql"), { force: true }));
+  for (let n = 0; n < 2; n++) {
+    const { pid } = executor(server);
+    process.kill(pid!, "SIGKILL");
+    await vi.waitFor(() => expect([undefined, pid]).not.toContain(executor(server).pid), { timeout: 20_000 });
+  }
+  const answer = await server.query("migrating", "SELECT 1", [], { "x-timeout-ms": "500" });
+  expectError(answer, "STATEMENT_TIMEOUT");
+  expect(server.pool!.stats().kills).toBe(kills + 1);
 });

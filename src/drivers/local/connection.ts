@@ -122,6 +122,11 @@ export class Connection {
     return this.sqlite.open;
   }
 
+  /** Tells the watch of work that is no caller's statement: a script, a commit. */
+  begins(): void {
+    this.#watch?.begin();
+  }
+
   /** Undoes what is not committed; nothing where no transaction is open. */
   rollback(): void {
     if (this.sqlite.open && this.sqlite.inTransaction) this.sqlite.exec("ROLLBACK");

@@ -131,6 +131,7 @@ export class LocalHandle implements Handle, SessionOwner {
         try {
           const result = await Promise.race([fn(tx), late]);
           tx.assertOpen();
+          connection.begins();
           await this.#attempt(() => sqlite.exec("COMMIT"));
           return result;
         } finally {
@@ -164,6 +165,7 @@ export class LocalHandle implements Handle, SessionOwner {
         try {
           return atomically(sqlite, "BEGIN IMMEDIATE", () => {
             if (unless && this.#runNow(unless, { first: true }).rows.length > 0) return false;
+            this.#shared.begins();
             sqlite.exec(sql);
             if (!sqlite.inTransaction) {
               throw new TenantryError("SQL_REFUSED", "The script ends its own transaction.", {
