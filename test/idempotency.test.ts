@@ -215,6 +215,23 @@ describe("killed executors", () => {
     }
     expect(await count(server, "killed")).toBe(5);
   });
+
+  test("a pipeline is not run twice for a key that it does not know", async () => {
+    const { server } = shared;
+    await tenants(server, "pipeline");
+    await untilServed(server, "pipeline");
+    const other = new OtherProcess(server.data);
+    await other.do("lock", server.tenantry.driver.files!.pathOf("pipeline"));
+    const stmt = { sql: "INSERT INTO customers (name) VALUES ('a')" };
+    const body = { baton: null, requests: [{ type: "execute", stmt }, { type: "close" }] };
+    const write = server.send("POST", "/t/pipeline/v2/pipeline", body, key("k"));
+    await untilRunning(server, 1);
+    process.kill(executor(server).pid!, "SIGKILL");
+    expectError(await write, "OUTCOME_UNKNOWN");
+    await other.do("unlock");
+    await untilServed(server, "pipeline");
+    expect(await count(server, "pipeline")).toBe(0);
+  });
 });
 
 test("who may only read keeps nothing, and gets what he may have", async () => {

@@ -107,8 +107,10 @@ function isRepeatable(
   body: string,
   idempotencyKey: string | undefined,
 ): boolean {
-  if (method === "GET" || method === "HEAD" || idempotencyKey !== undefined) return true;
+  if (method === "GET" || method === "HEAD") return true;
   const hrana = isHranaPath(path);
+  // Streams know no keys.
+  if (idempotencyKey !== undefined && !hrana) return true;
   if (method !== "POST" || !(hrana || /^\/(?:query|batch)(?:\?|$)/.test(path))) return false;
   try {
     const parsed: unknown = JSON.parse(body);
