@@ -173,7 +173,10 @@ test("more than one packet should hold leaves in several, each with its own bodi
 test("answers of one turn leave in one write", async () => {
   const { socket, writes } = sink();
   const answers = new Channel<unknown, unknown>(socket, { side: "answer", onMessage: () => {} });
-  for (let n = 0; n < 50; n++) answers.send(["job", n], "body");
+  for (let n = 0; n < 50; n++) {
+    answers.send(["job", n], "body");
+    answers.flushLater();
+  }
   expect(writes).toEqual([]);
   await until(() => writes.length > 0);
   expect(writes).toHaveLength(1);

@@ -10,6 +10,9 @@ const PREFIX_BYTES = 16;
  */
 export const FULL_PACKET = 4 * 1024 * 1024;
 
+/** Milliseconds until what was received is acknowledged though there is nothing to say. */
+const ACKNOWLEDGE_MS = 1;
+
 /** What comes with a message; it arrives as it was sent, text as text. */
 export type MessageBody = string | Uint8Array;
 
@@ -19,7 +22,7 @@ export interface ChannelOptions<Heard> {
   /**
    * `ask`: a packet leaves at once, and the next when the other side has received that one. So packets grow with
    * the load, and what the other side does not come to look at is still here: see {@link Channel.unsent}.
-   * `answer`: a packet leaves at the end of each turn in which something was received or is to be said.
+   * `answer`: a packet leaves when it is flushed; what was received is acknowledged with it, or soon without.
    */
   readonly side: "ask" | "answer";
 }
@@ -34,6 +37,7 @@ export class Channel<Sent, Heard> {
   #unacknowledged = 0;
   #received = 0;
   #turnEnds = false;
+  #acknowledging: ReturnType<typeof setTimeout> | undefined;
   #chunks: Buffer[] = [];
   #chunkBytes = 0;
   /** Bytes that must be there before another look makes sense. */
@@ -51,18 +55,16 @@ export class Channel<Sent, Heard> {
     return this.#messages;
   }
 
-  /** Sends a message, which is made JSON, with its body. */
+  /** Sends a message, which is made JSON, with its body; the answering side flushes when it has said enough. */
   send(message: Sent, body: MessageBody = ""): void {
     this.#messages.push(message);
     this.#bodies.push(body);
-    if (!this.#asks) this.#flushLater();
-    else if (this.#unacknowledged === 0) this.#sendPacket();
+    if (this.#asks && this.#unacknowledged === 0) this.#sendPacket();
   }
 
   /** Sends now what would have waited. */
   flush(): void {
-    do this.#sendPacket();
-    while (this.#messages.length > 0 && this.#socket.writable);
+    while ((this.#messages.length > 0 || this.#received > 0) && this.#socket.writable) this.#sendPacket();
   }
 
   #sendPacket(): void {
@@ -111,7 +113,8 @@ export class Channel<Sent, Heard> {
     return count === messages.length ? messages : messages.slice(0, count);
   }
 
-  #flushLater(): void {
+  /** Flushes at the end of this turn of the event loop, with what is said until then. */
+  flushLater(): void {
     if (this.#turnEnds) return;
     this.#turnEnds = true;
     setImmediate(this.#endTurn);
@@ -119,7 +122,12 @@ export class Channel<Sent, Heard> {
 
   readonly #endTurn = (): void => {
     this.#turnEnds = false;
-    if (this.#messages.length > 0 || this.#received > 0) this.flush();
+    this.flush();
+  };
+
+  readonly #acknowledge = (): void => {
+    this.#acknowledging = undefined;
+    this.flush();
   };
 
   #read(chunk: Buffer): void {
@@ -151,7 +159,7 @@ export class Channel<Sent, Heard> {
       if (this.#unacknowledged === 0 && this.#messages.length > 0) this.#sendPacket();
     } else {
       this.#received++;
-      this.#flushLater();
+      this.#acknowledging ??= setTimeout(this.#acknowledge, ACKNOWLEDGE_MS);
     }
     let textAt = packet.readUInt32LE(8);
     let bytesAt = textEnd;

@@ -36,7 +36,15 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     onMessage: (message, body) => answer(message, body),
     side: "answer",
   });
+<<<<<<< HEAD
   const say = (message: Say, body?: MessageBody): void => channel.send(message, body);
+=======
+  const say = (message: Say, body?: MessageBody): void => {
+    channel.send(message, body);
+    channel.flushLater();
+  };
+  const progress = new ProgressWriter(settings.progressFile);
+>>>>>>> 6a9f45d (flush)
   const busy = new BusyTenants();
   let progress: ProgressWriter;
   let tenantry: Tenantry;
@@ -53,7 +61,15 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     channel.flush();
     throw error;
   }
+<<<<<<< HEAD
   const answers = new AnswerSender(say);
+=======
+  const app = tenantry.tenantApp(settings.app);
+  const answers = new AnswerSender((message, body) => {
+    channel.send(message, body);
+    if (message[0] === "chunk") channel.flushLater();
+  });
+>>>>>>> 6a9f45d (flush)
   const transactions = new Map<number, OpenTransaction>();
   let running = 0;
   let retiring = false;
@@ -68,9 +84,12 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     channel.flush();
     socket.end();
   };
+  /** Alone, an answer leaves at once; among others it leaves with those of its turn. */
   const finished = (): void => {
     running--;
-    if (retiring && running === 0) void end();
+    if (running > 0) return channel.flushLater();
+    channel.flush();
+    if (retiring) void end();
   };
   const work = async (job: number, call: () => Promise<void>): Promise<void> => {
     running++;
@@ -78,7 +97,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
       await call();
     } catch (error) {
       if (!(error instanceof TenantryError)) console.error("In an executor:", error);
-      say(["error", job, toPlain(error)]);
+      channel.send(["error", job, toPlain(error)]);
     } finally {
       finished();
     }
@@ -108,7 +127,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
             tenantry.tenants.runner(parseTenantId(tenant)),
             deserialize(body as Uint8Array) as SqlAsk,
           );
-          say(["value", job], serialize(result));
+          channel.send(["value", job], serialize(result));
         });
       case "begin":
         return void work(job, async () => {
@@ -133,13 +152,16 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
           } finally {
             transactions.delete(job);
           }
-          say(["value", job], serialize(null));
+          channel.send(["value", job], serialize(null));
         });
       case "tx":
         return void work(job, async () => {
           const open = transactions.get(message[2]);
           if (!open) throw new TenantryError("TRANSACTION_CLOSED", "The transaction has ended.");
-          say(["value", job], serialize(await runSql(open.tx, deserialize(body as Uint8Array) as SqlAsk)));
+          channel.send(
+            ["value", job],
+            serialize(await runSql(open.tx, deserialize(body as Uint8Array) as SqlAsk)),
+          );
         });
       case "end":
         transactions.get(message[2])?.end(message[3]);
