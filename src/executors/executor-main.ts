@@ -36,15 +36,10 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     onMessage: (message, body) => answer(message, body),
     side: "answer",
   });
-<<<<<<< HEAD
-  const say = (message: Say, body?: MessageBody): void => channel.send(message, body);
-=======
   const say = (message: Say, body?: MessageBody): void => {
     channel.send(message, body);
     channel.flushLater();
   };
-  const progress = new ProgressWriter(settings.progressFile);
->>>>>>> 6a9f45d (flush)
   const busy = new BusyTenants();
   let progress: ProgressWriter;
   let tenantry: Tenantry;
@@ -61,15 +56,10 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     channel.flush();
     throw error;
   }
-<<<<<<< HEAD
-  const answers = new AnswerSender(say);
-=======
-  const app = tenantry.tenantApp(settings.app);
   const answers = new AnswerSender((message, body) => {
     channel.send(message, body);
     if (message[0] === "chunk") channel.flushLater();
   });
->>>>>>> 6a9f45d (flush)
   const transactions = new Map<number, OpenTransaction>();
   let running = 0;
   let retiring = false;
