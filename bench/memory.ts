@@ -15,6 +15,12 @@ import { loadPaths } from "./load.ts";
 import { ServerProcess } from "./server-process.ts";
 import type { Settings } from "./settings.ts";
 
+/**
+ * Opening and closing databases leaves much that outlives one scavenge but not two, and Node answers by letting
+ * the space for new objects grow to 130 MB. With this bound it stays at 48 MB.
+ */
+const NODE_FLAGS = ["--max-semi-space-size=16"];
+
 /** Looks at the memory, evenly over the run. */
 const LOOKS = 20;
 
@@ -36,7 +42,7 @@ export async function memory(settings: Settings): Promise<Finding[]> {
     );
   }
 
-  await using server = await ServerProcess.start({ kind: "app", data, maxOpen });
+  await using server = await ServerProcess.start({ kind: "app", data, maxOpen }, NODE_FLAGS);
   const sizes: number[] = [];
   const each = Math.floor(requests / LOOKS);
   for (let look = 0; look < LOOKS; look++) {
@@ -52,7 +58,12 @@ export async function memory(settings: Settings): Promise<Finding[]> {
   const name = `${catalogued.toLocaleString("en")} tenants, ${requests.toLocaleString("en")} requests`;
   return [
     figureFinding(`handles open after ${name}`, handlesOpen, { atLeast: maxOpen }, String),
-    figureFinding("resident memory, at its most", Math.max(...sizes), { atMost: 350_000_000 }, megabytes),
+    figureFinding(
+      `resident memory, at its most, with ${NODE_FLAGS.join(" ")}`,
+      Math.max(...sizes),
+      { atMost: 350_000_000 },
+      megabytes,
+    ),
     figureFinding("last quarter beside the third", last / third, { atMost: 1.05 }, times),
   ];
 }

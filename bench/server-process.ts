@@ -15,8 +15,8 @@ export class ServerProcess implements AsyncDisposable {
     this.url = url;
   }
 
-  static async start(order: ServerOrder): Promise<ServerProcess> {
-    const child = fork(join(import.meta.dirname, "server.ts"));
+  static async start(order: ServerOrder, nodeFlags: readonly string[] = []): Promise<ServerProcess> {
+    const child = fork(join(import.meta.dirname, "server.ts"), { execArgv: [...nodeFlags] });
     child.send(order);
     const { url } = await reportOf(child);
     return new ServerProcess(child, url);
