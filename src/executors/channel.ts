@@ -37,7 +37,7 @@ export class Channel<Sent, Heard> {
   #unacknowledged = 0;
   #received = 0;
   #turnEnds = false;
-  #acknowledging: ReturnType<typeof setTimeout> | undefined;
+  #acknowledges = false;
   #chunks: Buffer[] = [];
   #chunkBytes = 0;
   /** Bytes that must be there before another look makes sense. */
@@ -125,8 +125,14 @@ export class Channel<Sent, Heard> {
     this.flush();
   };
 
+  #acknowledgeSoon(): void {
+    if (this.#acknowledges) return;
+    this.#acknowledges = true;
+    setTimeout(this.#acknowledge, ACKNOWLEDGE_MS);
+  }
+
   readonly #acknowledge = (): void => {
-    this.#acknowledging = undefined;
+    this.#acknowledges = false;
     this.flush();
   };
 
@@ -159,7 +165,7 @@ export class Channel<Sent, Heard> {
       if (this.#unacknowledged === 0 && this.#messages.length > 0) this.#sendPacket();
     } else {
       this.#received++;
-      this.#acknowledging ??= setTimeout(this.#acknowledge, ACKNOWLEDGE_MS);
+      this.#acknowledgeSoon();
     }
     let textAt = packet.readUInt32LE(8);
     let bytesAt = textEnd;
