@@ -3,7 +3,7 @@
 import { Duplex, duplexPair } from "node:stream";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { Channel, FULL_PACKET, type MessageBody } from "../src/executors/channel.ts";
+import { Channel, FULL_PACKET, type MessageBody, PACKET_MESSAGES } from "../src/executors/channel.ts";
 import { until } from "./support/counting-handles.ts";
 
 interface Sent {
@@ -120,20 +120,32 @@ test("the first question leaves at once, those that follow wait for each other u
     return write(chunk);
   }) as typeof near.write;
   const asks = new Channel<number, number>(near, { side: "ask", onMessage: () => {} });
-  for (let n = 0; n < 50; n++) asks.send(n, "body");
+  for (let n = 0; n < PACKET_MESSAGES; n++) asks.send(n, "body");
   expect(writes).toHaveLength(1);
-  expect(asks.unsent).toEqual(Array.from({ length: 49 }, (_, index) => index + 1));
+  expect(asks.unsent).toEqual(Array.from({ length: PACKET_MESSAGES - 1 }, (_, index) => index + 1));
 
   const questions: number[] = [];
   const answers = new Channel<number, number>(far, { side: "answer", onMessage: (n) => questions.push(n) });
-  await until(() => questions.length === 50);
-  expect(questions).toEqual(Array.from({ length: 50 }, (_, n) => n));
+  await until(() => questions.length === PACKET_MESSAGES);
+  expect(questions).toEqual(Array.from({ length: PACKET_MESSAGES }, (_, n) => n));
   expect(writes).toHaveLength(2);
   expect(asks.unsent).toEqual([]);
 
-  asks.send(50);
-  await until(() => questions.length === 51);
+  asks.send(100);
+  await until(() => questions.length === PACKET_MESSAGES + 1);
   expect(answers.unsent).toEqual([]);
+});
+
+test("of many questions a full packet follows the first, and the others when those have been received", async () => {
+  const [near, far] = duplexPair();
+  const asks = new Channel<number, number>(near, { side: "ask", onMessage: () => {} });
+  for (let n = 0; n < 100; n++) asks.send(n);
+  expect(asks.unsent).toHaveLength(100 - 1 - PACKET_MESSAGES);
+  const questions: number[] = [];
+  const answers = new Channel<number, number>(far, { side: "answer", onMessage: (n) => questions.push(n) });
+  await until(() => questions.length === 100);
+  expect(questions).toEqual(Array.from({ length: 100 }, (_, n) => n));
+  expect([...asks.unsent, ...answers.unsent]).toEqual([]);
 });
 
 test("more than one packet should hold leaves in several, each with its own bodies", async () => {

@@ -10,6 +10,11 @@ const PREFIX_BYTES = 16;
  */
 export const FULL_PACKET = 4 * 1024 * 1024;
 
+/**
+ * Messages of the asking side's packets. Were it all that waits, each side would stand still while the other works;
+ * and while a full packet waits, a second one may be under way.
+ */
+export const PACKET_MESSAGES = 16;
 /** Milliseconds until what was received is acknowledged though there is nothing to say. */
 const ACKNOWLEDGE_MS = 1;
 
@@ -20,8 +25,9 @@ export type MessageBody = string | Uint8Array;
 export interface ChannelOptions<Heard> {
   readonly onMessage: (message: Heard, body: MessageBody) => void;
   /**
-   * `ask`: a packet leaves at once, and the next when the other side has received that one. So packets grow with
-   * the load, and what the other side does not come to look at is still here: see {@link Channel.unsent}.
+   * `ask`: a packet leaves at once, and the next when the other side has received that one, or when it is full. So
+   * packets grow with the load, and what the other side does not come to look at is still here: see
+   * {@link Channel.unsent}.
    * `answer`: a packet leaves when it is flushed; what was received is acknowledged with it, or soon without.
    */
   readonly side: "ask" | "answer";
@@ -59,12 +65,17 @@ export class Channel<Sent, Heard> {
   send(message: Sent, body: MessageBody = ""): void {
     this.#messages.push(message);
     this.#bodies.push(body);
-    if (this.#asks && this.#unacknowledged === 0) this.#sendPacket();
+    if (this.#asks) this.#ask();
   }
 
   /** Sends now what would have waited. */
   flush(): void {
     while ((this.#messages.length > 0 || this.#received > 0) && this.#socket.writable) this.#sendPacket();
+  }
+
+  #ask(): void {
+    const full = this.#messages.length >= PACKET_MESSAGES;
+    if (this.#messages.length > 0 && this.#unacknowledged < (full ? 2 : 1)) this.#sendPacket();
   }
 
   #sendPacket(): void {
@@ -75,6 +86,7 @@ export class Channel<Sent, Heard> {
     let bodies = "";
     let bytes = 0;
     for (const body of this.#bodies) {
+      if (this.#asks && lengths.length === PACKET_MESSAGES) break;
       if (bodies.length + bytes + body.length > FULL_PACKET && lengths.length > 0) break;
       if (typeof body === "string") {
         lengths.push(body.length);
@@ -162,7 +174,7 @@ export class Channel<Sent, Heard> {
     if (this.#asks) {
       this.#unacknowledged -= packet.readUInt32LE(12);
       // Before anything is done with the answers: the other side has something to do meanwhile.
-      if (this.#unacknowledged === 0 && this.#messages.length > 0) this.#sendPacket();
+      this.#ask();
     } else {
       this.#received++;
       this.#acknowledgeSoon();
