@@ -1,5 +1,5 @@
 // Owns requests and answers as an executor needs them: plain objects with the few members that the routes use.
-// The platform's own cost more than most statements do; `decisions/090` has the figures.
+// The platform's own cost more than most statements do; `decisions/095` has the figures.
 
 /** The members of `Headers` that the routes read. */
 class LightHeaders {
