@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   "TENANT_BUSY",
   "TENANT_STATE",
   // databases and handles
+  "DRIVER_MISSING",
   "DATABASE_MISSING",
   "DATABASE_EXISTS",
   "DATABASE_CORRUPT",

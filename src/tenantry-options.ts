@@ -2,15 +2,19 @@
 // Applies none of them: tenantry.ts does.
 import * as v from "valibot";
 import { checkOptions } from "./check-options.ts";
+import type { Driver } from "./drivers/driver.ts";
 import type { StatementsWatch } from "./drivers/local/local-driver.ts";
 import type { MigrationSet } from "./migrations/migration-set.ts";
 
 const count = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(1, "is at least 1"));
 const amount = v.pipe(v.number(), v.integer("is a whole number"), v.minValue(0, "is not negative"));
 
+const driver = v.custom<Driver>(isDriver, "is a driver, such as libsqlDriver() makes");
+
 const OPTIONS = v.strictObject({
   data: v.pipe(v.string("is the path of a folder"), v.nonEmpty("is the path of a folder")),
   migrations: v.optional(v.union([v.string(), v.custom<MigrationSet>((value) => typeof value === "object")])),
+  driver: v.optional(v.union([driver, v.pipe(v.array(driver), v.minLength(1))])),
   maxOpen: v.optional(count),
   maxOpenBytes: v.optional(count),
   idleMs: v.optional(amount),
@@ -32,6 +36,13 @@ export interface TenantryOptions {
   readonly data: string;
   /** The folder of the migrations, or a set made by `migrationSet()`. @default none */
   readonly migrations?: string | MigrationSet | undefined;
+  /**
+   * Where tenants' databases are kept, if not in files of the data folder. New tenants go to it, or to the first
+   * of several; each tenant stays with the driver of its creation, whose name the catalog keeps. Files
+   * are always among them.
+   * @default files of the data folder
+   */
+  readonly driver?: Driver | readonly Driver[] | undefined;
   /** Databases open at once. @default 512, or as many as the limit of open files allows */
   readonly maxOpen?: number | undefined;
   /** Bytes of page cache, divided among `maxOpen` handles. @default 268435456 */
@@ -58,6 +69,12 @@ export interface TenantryOptions {
   readonly watchMs?: number | undefined;
   /** Is told of every statement, by its tenant: see `localDriver`. @default nobody */
   readonly statements?: StatementsWatch | undefined;
+}
+
+function isDriver(value: unknown): boolean {
+  return (
+    typeof value === "object" && value !== null && "name" in value && "open" in value && "stage" in value
+  );
 }
 
 /** @throws {TenantryError} `INVALID_OPTION` */

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
+import type { Driver } from "./drivers/driver.ts";
 import { exists, makeFolder } from "./drivers/local/database-file.ts";
 import type { ExecutorSettings } from "./executors/executor-settings.ts";
 import { ExecutorPool, type ExecutorPoolOptions } from "./executors/executor-pool.ts";
@@ -14,12 +15,13 @@ import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
 import { readMigrations } from "./migrations/read-migrations.ts";
 import { assertFits, descriptorLimit, handlesThatFit } from "./observe/descriptor-limit.ts";
 import { parseTenantId, type TenantId } from "./tenant-id.ts";
+import { type Backend, Backends, type OpenTenant } from "./tenants/backends.ts";
 import { FleetMigration } from "./tenants/fleet-migration.ts";
 import { DEFAULT_DRAIN_TIMEOUT_MS, Lifecycle } from "./tenants/lifecycle.ts";
 import { TenantScope } from "./tenants/tenant-scope.ts";
 import { checkTenantryOptions, type TenantryOptions } from "./tenantry-options.ts";
 import { TenantryError } from "./tenantry-error.ts";
-import { type OpenTenant, Tenants } from "./tenants/tenants.ts";
+import { Tenants } from "./tenants/tenants.ts";
 import { type App, type AppOptions, createApp } from "./http/app.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
 import { newBatonKey } from "./http/hrana-routes.ts";
@@ -63,6 +65,7 @@ export interface ExecutorOptions extends Pick<
 /** What {@link createTenantry} gives. */
 export interface Tenantry extends AsyncDisposable {
   readonly catalog: Catalog;
+  /** The driver of the data folder's own files. */
   readonly driver: LocalDriver;
   readonly migrations: MigrationSet;
   /** Leases and statements, for those who build rooms of their own. */
@@ -90,7 +93,7 @@ export interface Tenantry extends AsyncDisposable {
   /**
    * Processes that run tenants' SQL: from then on `database()`, `run()` and `middleware()` use them. They
    * divide this one's budgets among them, and end with it.
-   * @throws {TenantryError} `INVALID_OPTION` where the migrations are not a folder
+   * @throws {TenantryError} `INVALID_OPTION` where the migrations are not a folder, or tenants are not files
    */
   executors(options: ExecutorOptions): ExecutorPool;
   /** The routes below a tenant's root, for requests that another process has resolved and authorised. */
@@ -138,6 +141,17 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   });
   assertFits(maxOpen, limit, driver.descriptorsPerHandle);
 
+  const backend = (of: Driver, open = of.maxOpen): Backend => ({
+    driver: of,
+    cache: new HandleCache<OpenTenant>(
+      defined({ maxOpen: open, idleMs: options.idleMs, acquireTimeoutMs: options.acquireTimeoutMs }),
+    ),
+  });
+  const files = backend(driver, maxOpen);
+  const remote = [options.driver ?? []].flat().map((of) => backend(of));
+  const [first = files, ...others] = [...remote, files];
+  const backends = new Backends(first, others);
+
   const catalogHandle = await openCatalogFile(dir);
   const catalog = await openCatalog({
     handle: catalogHandle,
@@ -146,15 +160,10 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     await catalogHandle.close();
     throw error;
   });
-  const cache = new HandleCache<OpenTenant>({
-    maxOpen,
-    ...defined({ idleMs: options.idleMs, acquireTimeoutMs: options.acquireTimeoutMs }),
-  });
   const scope = new TenantScope();
   const tenants = new Tenants({
     catalog,
-    driver,
-    cache,
+    backends,
     migrations,
     scope,
     ...defined({ watchMs: options.watchMs }),
@@ -165,12 +174,17 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 
   const pools: ExecutorPool[] = [];
   const executors = ({ executors: size, app = {}, ...poolOptions }: ExecutorOptions): ExecutorPool => {
+    if (options.driver !== undefined) {
+      throw new TenantryError("INVALID_OPTION", "Executors run the SQL of files, not of another driver.", {
+        hint: "Leave them out: a remote database runs its SQL in its own place.",
+      });
+    }
     if (typeof options.migrations !== "string" && options.migrations !== undefined) {
       throw new TenantryError("INVALID_OPTION", "Executors need the migrations as a folder.", {
         hint: "Give createTenantry() the path of the folder.",
       });
     }
-    const { data: _data, migrations: folder, statements: _statements, ...rest } = options;
+    const { data: _data, migrations: folder, statements: _statements, driver: _driver, ...rest } = options;
     const pool = new ExecutorPool({
       ...poolOptions,
       executors: size,

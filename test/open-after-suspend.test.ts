@@ -5,6 +5,7 @@ import { HandleCache } from "../src/handle-cache/handle-cache.ts";
 import { migrationSet } from "../src/migrations/migration-set.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import type { Tenantry } from "../src/tenantry.ts";
+import { Backends } from "../src/tenants/backends.ts";
 import { TenantScope } from "../src/tenants/tenant-scope.ts";
 import { Tenants } from "../src/tenants/tenants.ts";
 import { NOTES } from "./support/notes-schema.ts";
@@ -27,8 +28,7 @@ async function slowOpener({ catalog, driver }: Tenantry) {
   };
   const tenants = new Tenants({
     catalog,
-    driver: slow,
-    cache: new HandleCache({ idleMs: 0 }),
+    backends: new Backends({ driver: slow, cache: new HandleCache({ idleMs: 0 }) }),
     migrations: await migrationSet([NOTES, SECOND]),
     scope: new TenantScope(),
     watchMs: 0,

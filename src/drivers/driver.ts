@@ -205,10 +205,13 @@ export interface DatabaseFiles<H extends Handle = Handle> {
 
 /** One kind of backend. A factory makes it: `localDriver({ dir })`. */
 export interface Driver<H extends Handle = Handle> {
-  readonly name: "local" | "libsql" | "d1" | "durable-object";
+  /** What the catalog keeps with each tenant of this driver: one name for ever. */
+  readonly name: string;
   readonly capabilities: DriverCapabilities;
   /** File descriptors that an open handle holds. */
   readonly descriptorsPerHandle: number;
+  /** Handles open at once, where a driver of others than files has a limit of its own. @default 512 */
+  readonly maxOpen?: number;
   /** Opens what is there, never creates. @throws {TenantryError} `DATABASE_MISSING`, `DATABASE_CORRUPT`, … */
   open(name: string): Promise<H>;
   /** Whole databases as files: only where they are files. */

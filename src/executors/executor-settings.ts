@@ -3,7 +3,7 @@ import type { AppOptions } from "../http/app-options.ts";
 import type { TenantryOptions } from "../tenantry-options.ts";
 
 /** The part of {@link TenantryOptions} that is data. */
-export type ExecutorTenantryOptions = Omit<TenantryOptions, "migrations" | "onStatement"> & {
+export type ExecutorTenantryOptions = Omit<TenantryOptions, "migrations" | "statements" | "driver"> & {
   /** The folder of the migrations. */
   readonly migrations?: string;
 };

@@ -30,8 +30,6 @@ export interface TenantContextOptions {
 /** Puts the tenant, its database and the caller's rights into the context of everything behind it. */
 export function tenantContext(options: TenantContextOptions): MiddlewareHandler<TenantryEnv> {
   const { access, catalog, tenants, resolver, inFlight, rate, limits, onTenant } = options;
-  const exactIntegers = tenants.driver.capabilities.bigint;
-
   return async (c, next) => {
     const header = (name: string): string | undefined => c.req.header(name);
     const asked = access.callerOf(header, remoteAddressOf(c));
@@ -55,7 +53,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
     c.set("db", tenantDatabase(runner));
     c.set("schemaKey", incarnation);
     c.set("statementTimeoutMs", record.statementTimeoutMs);
-    c.set("exactIntegers", exactIntegers);
+    c.set("exactIntegers", tenants.driverOf(record).capabilities.bigint);
     c.set("limits", limits);
     c.set("authorize", (scope) => authorize(caller, { scope, tenant, incarnation }));
     onTenant(tenant);

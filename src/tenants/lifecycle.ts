@@ -121,7 +121,7 @@ export class Lifecycle {
    * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_BUSY`: nothing is removed then
    */
   async delete(id: TenantId, { actor }: Act = {}): Promise<TenantRecord> {
-    const { catalog, driver } = this.#tenants;
+    const { catalog } = this.#tenants;
     const { incarnation } = await this.suspend(id, {
       reason: "being deleted",
       ...(actor !== undefined && { actor }),
@@ -129,7 +129,7 @@ export class Lifecycle {
     // Under the catalog's lock, or the files could be those of a tenant that was resumed or made meanwhile.
     const whileLocked = async (record: TenantRecord): Promise<void> => {
       await this.#tenants.drain(record, 0);
-      await driver.remove(id);
+      await this.#tenants.driverOf(record).remove(id);
     };
     return catalog.setState(id, { from: ["suspended"], to: "deleted", incarnation, whileLocked }, actor);
   }

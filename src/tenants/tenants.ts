@@ -5,11 +5,12 @@ import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
 import type { Driver, Handle, Session } from "../drivers/driver.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
-import type { Closable, HandleCache, Lease } from "../handle-cache/handle-cache.ts";
+import type { HandleCacheStats, Lease } from "../handle-cache/handle-cache.ts";
 import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import type { Backend, Backends, OpenTenant } from "./backends.ts";
 import type { TenantScope } from "./tenant-scope.ts";
 
 /** Milliseconds between two looks at what other processes have changed in the catalog. */
@@ -23,18 +24,11 @@ const QUARANTINE_RETRY_AFTER_SECONDS = 60;
 /** What {@link Tenants} is made of. */
 export interface TenantsParts {
   readonly catalog: Catalog;
-  readonly driver: Driver;
-  readonly cache: HandleCache<OpenTenant>;
+  readonly backends: Backends;
   readonly migrations: MigrationSet;
   readonly scope: TenantScope;
   /** Milliseconds between two looks for tenants that another process has suspended or deleted; 0 for never. */
   readonly watchMs?: number;
-}
-
-/** An open database, and whose it is. The cache keeps these, by incarnation. */
-export interface OpenTenant extends Closable {
-  readonly id: TenantId;
-  readonly handle: Handle;
 }
 
 /** A connection, and the lease under which somebody has it. */
@@ -47,25 +41,31 @@ export interface LeasedSession {
 /** Opens, migrates and lends tenants' databases. */
 export class Tenants {
   readonly catalog: Catalog;
+  /** The driver of new tenants. */
   readonly driver: Driver;
   readonly migrations: MigrationSet;
   readonly scope: TenantScope;
-  readonly #cache: HandleCache<OpenTenant>;
+  readonly #backends: Backends;
   /** Whose handles are open, by incarnation. */
   readonly #openNow = new Map<string, TenantId>();
   readonly #watch: ReturnType<typeof setInterval> | undefined;
   #lookAgain = false;
 
-  constructor({ catalog, driver, cache, migrations, scope, watchMs = DEFAULT_WATCH_MS }: TenantsParts) {
+  constructor({ catalog, backends, migrations, scope, watchMs = DEFAULT_WATCH_MS }: TenantsParts) {
     this.catalog = catalog;
-    this.driver = driver;
+    this.driver = backends.first.driver;
     this.migrations = migrations;
     this.scope = scope;
-    this.#cache = cache;
+    this.#backends = backends;
     if (watchMs > 0) {
       this.#watch = setInterval(() => void this.#closeWhatOthersStopped(), Math.min(watchMs, MAX_TIMER_MS));
       if (typeof this.#watch === "object") this.#watch.unref();
     }
+  }
+
+  /** The driver that keeps a tenant's database. @throws {TenantryError} `DRIVER_MISSING` */
+  driverOf(record: TenantRecord): Driver {
+    return this.#backends.of(record).driver;
   }
 
   /** The database of a tenant, by D1's API. Nothing is opened before its first statement. */
@@ -103,8 +103,9 @@ export class Tenants {
     this.scope.check(tenant);
     const record = await this.#find(tenant);
     assertServing(record);
-    return this.#cache
-      .acquire(record.incarnation, () => this.#open(record))
+    const { cache, driver } = this.#backends.of(record);
+    return cache
+      .acquire(record.incarnation, () => this.#open(record, driver))
       .catch((error: unknown) => {
         throw about(tenant, error);
       });
@@ -132,8 +133,9 @@ export class Tenants {
    * @throws {TenantryError} `TENANT_NOT_FOUND` and `TENANT_STATE` where it is no longer as `record` says
    */
   async visit<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
-    if (this.#cache.has(record.incarnation) && record.state === "active") return this.#useRecord(record, fn);
-    const handle = await this.driver.open(record.id).catch((error: unknown) => {
+    const { cache, driver } = this.#backends.of(record);
+    if (cache.has(record.incarnation) && record.state === "active") return this.#useRecord(record, fn);
+    const handle = await driver.open(record.id).catch((error: unknown) => {
       throw about(record.id, error);
     });
     try {
@@ -167,10 +169,11 @@ export class Tenants {
 
   /** Closes the handle of a tenant once it is not in use. @throws {TenantryError} `TENANT_BUSY` */
   async drain(record: TenantRecord, timeoutMs: number): Promise<void> {
+    const { cache, driver } = this.#backends.of(record);
     const deadline = performance.now() + timeoutMs;
     try {
-      await this.#cache.drain(record.incarnation, timeoutMs);
-      await this.driver.quiesce(record.id, { timeoutMs: Math.max(0, deadline - performance.now()) });
+      await cache.drain(record.incarnation, timeoutMs);
+      await driver.quiesce(record.id, { timeoutMs: Math.max(0, deadline - performance.now()) });
     } catch (error) {
       // A file that is no database is in nobody's use.
       if (isTenantryError(error, "DATABASE_CORRUPT")) return;
@@ -189,23 +192,29 @@ export class Tenants {
   }
 
   /** Handles open, leased and waited for. */
-  stats(): ReturnType<HandleCache<OpenTenant>["stats"]> {
-    return this.#cache.stats();
+  stats(): HandleCacheStats {
+    return this.#backends.stats();
   }
 
   /** Closes every handle, giving those in use `graceMs`. */
   async close(graceMs: number): Promise<void> {
     clearInterval(this.#watch);
-    await this.#cache.close(graceMs);
+    await Promise.all(this.#backends.all.map(({ cache }) => cache.close(graceMs)));
   }
 
   #useRecord<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
     const refused = refusal(record);
     if (refused) return Promise.reject(refused);
-    return this.#cache
+    let backend: Backend;
+    try {
+      backend = this.#backends.of(record);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return backend.cache
       .use(
         record.incarnation,
-        () => this.#open(record),
+        () => this.#open(record, backend.driver),
         (open) => fn(open.handle),
       )
       .catch((error: unknown) => {
@@ -219,9 +228,9 @@ export class Tenants {
     return record;
   }
 
-  async #open(record: TenantRecord): Promise<OpenTenant> {
+  async #open(record: TenantRecord, driver: Driver): Promise<OpenTenant> {
     const { id } = record;
-    const handle = await this.driver.open(id);
+    const handle = await driver.open(id);
     // From here on the watch looks after it, also while it is migrated.
     this.#openNow.set(record.incarnation, id);
     const close = (): Promise<void> => {
@@ -274,7 +283,11 @@ export class Tenants {
         const record = records.get(id);
         return record?.incarnation !== incarnation || record.state !== "active";
       });
-      await Promise.all(stopped.map(([incarnation]) => this.#cache.drain(incarnation, STOPPED_DRAIN_MS)));
+      await Promise.all(
+        stopped.flatMap(([incarnation]) =>
+          this.#backends.all.map(({ cache }) => cache.drain(incarnation, STOPPED_DRAIN_MS)),
+        ),
+      );
     } catch {
       // A busy catalog or a handle in use: to be tried again.
       this.#lookAgain = true;

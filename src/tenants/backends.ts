@@ -1,0 +1,60 @@
+// Owns which driver, and which budget of open handles, serves a tenant: the one that its record names.
+// Opens nothing.
+import type { TenantRecord } from "../catalog/tenant-record.ts";
+import type { Driver, Handle } from "../drivers/driver.ts";
+import type { Closable, HandleCache, HandleCacheStats } from "../handle-cache/handle-cache.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+
+/** An open database, and whose it is. The cache keeps these, by incarnation. */
+export interface OpenTenant extends Closable {
+  readonly id: TenantId;
+  readonly handle: Handle;
+}
+
+/** A driver, and the handles of it that are open. */
+export interface Backend {
+  readonly driver: Driver;
+  readonly cache: HandleCache<OpenTenant>;
+}
+
+/** The drivers of one Tenantry. New tenants go to the first. */
+export class Backends {
+  readonly first: Backend;
+  readonly all: readonly Backend[];
+  readonly #byName: ReadonlyMap<string, Backend>;
+
+  /** @throws {TenantryError} `INVALID_OPTION` where two drivers have one name */
+  constructor(first: Backend, others: readonly Backend[] = []) {
+    this.first = first;
+    this.all = [first, ...others];
+    this.#byName = new Map(this.all.map((backend) => [backend.driver.name, backend]));
+    if (this.#byName.size === this.all.length) return;
+    throw new TenantryError("INVALID_OPTION", "Two drivers have the same name.", {
+      hint: "Give each its own: the catalog keeps it with every tenant of that driver.",
+    });
+  }
+
+  /** @throws {TenantryError} `DRIVER_MISSING` */
+  of({ id, driver }: Pick<TenantRecord, "id" | "driver">): Backend {
+    // Nearly always: one comparison in place of a look-up.
+    if (driver === this.first.driver.name) return this.first;
+    const backend = this.#byName.get(driver);
+    if (backend) return backend;
+    throw new TenantryError("DRIVER_MISSING", `Tenant "${id}" is kept by the driver "${driver}".`, {
+      tenant: id,
+      hint: `Start Tenantry with that driver, too: it has ${[...this.#byName.keys()].join(", ")}.`,
+    });
+  }
+
+  /** Of all drivers together. */
+  stats(): HandleCacheStats {
+    const [first, ...others] = this.all.map(({ cache }) => cache.stats());
+    return others.reduce<HandleCacheStats>(added, first as HandleCacheStats);
+  }
+}
+
+function added(a: HandleCacheStats, b: HandleCacheStats): HandleCacheStats {
+  const sums = Object.entries(a).map(([name, value]) => [name, value + b[name as keyof HandleCacheStats]]);
+  return Object.fromEntries(sums) as unknown as HandleCacheStats;
+}
