@@ -6,7 +6,7 @@ const libuv =
   typeof performance.nodeTiming?.uvMetricsInfo?.loopCount === "number" ? performance.nodeTiming : undefined;
 
 /** Runs `fn` once this turn's I/O is done. */
-const afterThisTurn: (fn: () => void) => void =
+export const afterThisTurn: (fn: () => void) => void =
   typeof setImmediate === "function" ? setImmediate : (fn) => void setTimeout(fn, 0);
 
 /**

@@ -50,6 +50,20 @@ describe("eviction", () => {
     for (const lease of leases) lease.release();
   });
 
+  test("keeps places free while handles are idle, the one used last open, and closes none in use", async () => {
+    const { handles, cache, acquire } = cacheOf(64);
+    const keys = Array.from({ length: 64 }, (_, index) => `k${index}`);
+    const leases = await Promise.all(keys.map(acquire));
+    for (const lease of leases.slice(2)) lease.release();
+    await until(() => cache.stats().open <= 60);
+    expect(cache.stats()).toMatchObject({ open: 60, leased: 2, evictions: 4 });
+    expect(handles.openKeys).toContain("k63");
+    for (const lease of leases.slice(0, 2)) {
+      expect(lease.handle.open).toBe(true);
+      lease.release();
+    }
+  });
+
   test("a handle that is asked for while it is being closed is opened after that", async () => {
     const { handles, cache, acquire } = cacheOf(2);
     for (const key of ["a", "b"]) (await acquire(key)).release();

@@ -45,7 +45,7 @@ export interface TenantRecord {
   readonly createdAt: number;
   /** When state, place or schema last changed. */
   readonly updatedAt: number;
-  /** When it was last opened, as of the last flush of touches. */
+  /** When it was last opened, to a minute. */
   readonly openedAt: number | null;
   /** Milliseconds that a request of this tenant may take; null for the server's own limit. */
   readonly statementTimeoutMs: number | null;

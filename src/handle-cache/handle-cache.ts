@@ -1,5 +1,6 @@
 // Owns which handles are open: leases, one open at a time for each key, eviction, the budget, idle closing.
 // Does not know what a handle does, nor what its key means.
+import { afterThisTurn } from "../event-loop-turn.ts";
 import { FifoLock, MAX_TIMER_MS, type Release } from "../fifo-lock.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { IdleList, type IdleNode } from "./idle-list.ts";
@@ -7,6 +8,10 @@ import { IdleList, type IdleNode } from "./idle-list.ts";
 export const DEFAULT_MAX_OPEN = 512;
 export const DEFAULT_IDLE_MS = 60_000;
 export const DEFAULT_ACQUIRE_TIMEOUT_MS = 5_000;
+
+/** Of the places, one in so many is kept free, so that who opens a handle need not wait for another's close. */
+const PLACES_FOR_ONE_FREE = 16;
+const MAX_FREE_PLACES = 8;
 
 /** Anything that can be kept open. */
 export interface Closable {
@@ -81,6 +86,8 @@ export class HandleCache<H extends Closable> {
   /** The places among `maxOpen`: taken by idle, leased, opening and closing handles. */
   readonly #places: FifoLock;
   readonly #maxOpen: number;
+  /** Places that are free when nobody opens anything, as far as handles are idle. */
+  readonly #spare: number;
   readonly #idleMs: number;
   /** Every open handle, idle or leased. */
   readonly #entries = new Map<string, Entry<H>>();
@@ -101,6 +108,7 @@ export class HandleCache<H extends Closable> {
   };
   #closed = false;
   #sweeping = false;
+  #clearing = false;
   #shutdown: Promise<void> | undefined;
 
   constructor({
@@ -109,6 +117,7 @@ export class HandleCache<H extends Closable> {
     acquireTimeoutMs = DEFAULT_ACQUIRE_TIMEOUT_MS,
   }: HandleCacheOptions = {}) {
     this.#maxOpen = maxOpen;
+    this.#spare = Math.min(MAX_FREE_PLACES, Math.floor(maxOpen / PLACES_FOR_ONE_FREE));
     this.#idleMs = idleMs;
     this.#places = new FifoLock({
       permits: maxOpen,
@@ -284,6 +293,7 @@ export class HandleCache<H extends Closable> {
     } else {
       entry.idleSince = performance.now();
       this.#idle.add(entry);
+      this.#clearSoon();
     }
   }
 
@@ -300,6 +310,25 @@ export class HandleCache<H extends Closable> {
       this.#evict(oldest);
     }
     return place;
+  }
+
+  /** Whether fewer places are free than there should be. */
+  get #crowded(): boolean {
+    return this.#entries.size + this.#opening.size > this.#maxOpen - this.#spare;
+  }
+
+  /** Makes room for those to come, one handle in each turn of the event loop, after what it has to answer. */
+  #clearSoon(): void {
+    if (this.#clearing || !this.#crowded) return;
+    this.#clearing = true;
+    afterThisTurn(() => {
+      this.#clearing = false;
+      const { oldest } = this.#idle;
+      if (!oldest || this.#closed || !this.#crowded) return;
+      this.#idle.remove(oldest);
+      this.#evict(oldest);
+      this.#clearSoon();
+    });
   }
 
   #evict(entry: Entry<H>): void {
