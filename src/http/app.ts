@@ -11,6 +11,7 @@ import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { Access } from "./access.ts";
 import { adminRoutes } from "./admin-routes.ts";
+import { admission } from "./admission.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
 import type { AdminEnv } from "./env.ts";
@@ -112,18 +113,21 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     });
   }
 
-  const context = tenantContext({
+  const admit = admission({
     access,
     catalog,
-    tenants,
-    limits: { maxRows, maxResponseBytes, maxBodyBytes },
     resolver: createTenantResolver({
       lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
       baseDomains: settings.baseDomains,
       exceptHosts: settings.exceptHosts,
     }),
-    inFlight: new InFlight(settings.maxInFlight),
     rate: settings.maxRequestsPerSecond > 0 ? tenantRate(settings.maxRequestsPerSecond) : undefined,
+  });
+  const context = tenantContext({
+    admit,
+    tenants,
+    limits: { maxRows, maxResponseBytes, maxBodyBytes },
+    inFlight: new InFlight(settings.maxInFlight),
     onTenant: (tenant) => metrics?.tenant(tenant),
   });
   const document = adminOpenApi();
