@@ -24,7 +24,7 @@ import { TenantryError } from "./tenantry-error.ts";
 import { Tenants } from "./tenants/tenants.ts";
 import { type App, type AppOptions, createApp } from "./http/app.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
-import { newBatonKey } from "./http/hrana-routes.ts";
+import { newBatonKey } from "./hrana/baton.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
 import { type MiddlewareOptions, type TenantEnv, tenantMiddleware } from "./http/tenant-middleware.ts";
 import { Metrics } from "./observe/metrics.ts";

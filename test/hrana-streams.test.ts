@@ -1,6 +1,9 @@
 // Owns streams that outlive a request: batons, transactions across requests, their time limits, and that nothing
 // stays open behind those whom their clients forget.
 import { expect, test, vi } from "vitest";
+import { DEFAULT_WINDOW } from "../src/executors/lane.ts";
+import { newBatonKey } from "../src/hrana/baton.ts";
+import { isHranaPath } from "../src/http/hrana-routes.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { AUTOCOMMIT, batch, CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
 import { runningServer } from "./support/running-server.ts";
@@ -180,6 +183,41 @@ test("a transaction that has read an old state cannot write, and keeps nobody wa
   expect(await hrana.value(COUNT)).toEqual(integer(2));
 });
 
+test("only a transaction's own baton goes past those who wait for its end", async () => {
+  const server = await runningServer({ executors: { executors: 1 } });
+  const pool = server.pool!;
+  const hrana = new HranaRequests(server);
+  const begun = await hrana.pipeline(null, execute("BEGIN IMMEDIATE"));
+  const idle = await hrana.pipeline(null, execute("SELECT 1"));
+  // more than an executor takes at once
+  const writers = Array.from({ length: 80 }, () => hrana.one(insert("behind")));
+  await vi.waitFor(() => expect(pool.stats().executors[0]?.waiting).toBe(80 - DEFAULT_WINDOW));
+  const post = (baton: unknown) =>
+    hrana.post("/v3/pipeline", { baton, requests: [execute("SELECT 1"), CLOSE] });
+  const madeUp = post("A".repeat(66));
+  const withoutNeed = post(idle.baton);
+  await vi.waitFor(() => expect(pool.stats().executors[0]?.waiting).toBe(82 - DEFAULT_WINDOW));
+  await hrana.pipeline(begun.baton, execute("COMMIT"), CLOSE);
+  expect((await madeUp).status).toBe(400);
+  expect((await withoutNeed).status).toBe(200);
+  await Promise.all(writers);
+  expect(await hrana.value(COUNT)).toEqual(integer(80));
+});
+
+test("a path that only ends like one of the protocol's is none", () => {
+  for (const path of ["/v2/pipeline", "/v3/cursor?x", "/t/acme/v3/pipeline", "/t/v2/pipeline"]) {
+    expect(isHranaPath(path), path).toBe(true);
+  }
+  for (const path of [
+    "/query?x=/v2/pipeline",
+    "/rest/v2/pipeline",
+    "/t/acme/rest/x?y=/v3/cursor",
+    "/v3/pipelines",
+  ]) {
+    expect(isHranaPath(path), path).toBe(false);
+  }
+});
+
 test("a suspended tenant ends its streams", async () => {
   const server = await runningServer({ tenantry: { transactionTimeoutMs: 200 } });
   const hrana = new HranaRequests(server);
@@ -197,7 +235,7 @@ test("a stream that is not used for ten seconds is expired", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   try {
     const { Streams } = await import("../src/hrana/streams.ts");
-    const streams = new Streams({ key: crypto.getRandomValues(new Uint8Array(32)) });
+    const streams = new Streams({ key: newBatonKey() });
     const nothing = async () => undefined;
     const one = await streams.use("acme", null, false, nothing);
     vi.advanceTimersByTime(9_000);

@@ -111,6 +111,8 @@ export interface PoolStats {
 /** Runs tenants' statements in processes that can be killed. */
 export class ExecutorPool {
   readonly statementTimeoutMs: number;
+  /** What its executors sign the batons of streams with; `""` where each has its own. */
+  readonly batonKey: string;
   readonly #spare: SpareExecutor;
   readonly #places: readonly Place[];
   readonly #apart: Place;
@@ -130,6 +132,7 @@ export class ExecutorPool {
   constructor(options: ExecutorPoolOptions) {
     const { executors, settings, scratchDir } = options;
     this.#scratchDir = scratchDir;
+    this.batonKey = settings.app.batonKey ?? "";
     this.statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS;
     this.#maxRssBytes = options.maxRssBytes ?? DEFAULT_EXECUTOR_MAX_RSS_BYTES;
     this.#maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;

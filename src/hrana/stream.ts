@@ -67,6 +67,11 @@ export class Stream {
     return this.#closed;
   }
 
+  /** Whether a transaction is open, or one has been lost of which its client does not know yet. */
+  get open(): boolean {
+    return this.#pinned !== undefined || this.#lost !== undefined;
+  }
+
   /** Answers requests, each with its `StreamResult`. @throws {TenantryError} what is not one statement's error */
   async pipeline(requests: readonly StreamRequest[], access: StreamAccess): Promise<string[]> {
     const work = newWork(access, sharesConnection(requests));
@@ -304,7 +309,12 @@ export class Stream {
   }
 
   async #pin(access: StreamAccess): Promise<PinnedSession> {
-    return (this.#pinned ??= await access.openSession());
+    if (this.#pinned) return this.#pinned;
+    const pinned = await access.openSession();
+    if (!this.#closed) return (this.#pinned = pinned);
+    // Its client went away while it waited: nobody else would give it back.
+    await pinned.release();
+    throw new StatementError("STREAM_CLOSED", "The stream was closed");
   }
 
   async #unpin(): Promise<void> {

@@ -13,7 +13,7 @@ export const DEFAULT_MAX_STREAMS = 1_024;
 /** What {@link Streams} is made with. */
 export interface StreamsOptions {
   /** Signs batons: see {@link Batons}. */
-  readonly key: Uint8Array<ArrayBuffer>;
+  readonly key: string;
   /** @default 10000 */
   readonly idleMs?: number;
   /** @default 1024 */
@@ -80,7 +80,8 @@ export class Streams {
         return { result, baton: null };
       }
       entry.sequence = (entry.sequence + 1) % MAX_SEQUENCE;
-      const next = await this.#batons.sign({ streamId: entry.id, sequence: entry.sequence }, owner);
+      const { id: streamId, sequence, stream } = entry;
+      const next = await this.#batons.sign({ streamId, sequence, open: stream.open }, owner);
       this.#keep(entry);
       return { result, baton: next };
     } catch (error) {

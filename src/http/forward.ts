@@ -3,6 +3,7 @@
 import type { Context, Handler } from "hono";
 import { scopeOver } from "../auth/caller.ts";
 import type { ExecutorPool } from "../executors/executor-pool.ts";
+import { Batons } from "../hrana/baton.ts";
 import { parsePipeline } from "../hrana/stream-request.ts";
 import { inspectStatement } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -24,11 +25,18 @@ const FORWARDED_HEADERS = [
   "range-unit",
 ] as const;
 
-/** A Hrana request with a baton. Its clients write the baton first; a body that is no such request is refused. */
-const GOES_ON = /^\s*\{\s*"baton"\s*:\s*"/;
+/** The baton of a Hrana request, where its client writes it first, as all do. */
+const BATON = /^\s*\{\s*"baton"\s*:\s*"([\w+/=-]{1,100})"/;
 
 /** Sends what comes to the executor of its tenant. */
 export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Handler<TenantryEnv> {
+  const batons = pool.batonKey === "" ? undefined : new Batons(pool.batonKey);
+  /** A transaction that others may be waiting for is not to wait in line behind them. */
+  const goesOn = async (path: string, body: string, incarnation: string): Promise<boolean> => {
+    const baton = isHranaPath(path) ? BATON.exec(body)?.[1] : undefined;
+    return baton !== undefined && (await batons?.read(baton, incarnation))?.open === true;
+  };
+
   return async (c) => {
     const { method } = c.req;
     const tenant = c.get("tenant");
@@ -51,7 +59,7 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
       body,
       {
         timeoutMs: timeoutOf(c, c.get("statementTimeoutMs") ?? pool.statementTimeoutMs),
-        goesOn: isHranaPath(path) && GOES_ON.test(body),
+        goesOn: await goesOn(path, body, c.get("schemaKey")),
         repeatable: () => isRepeatable(method, path, body, c.req.header("idempotency-key")),
       },
     );

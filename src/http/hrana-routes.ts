@@ -1,8 +1,7 @@
 // Owns Hrana over HTTP, which libSQL's clients speak: `/v2/pipeline`, `/v3/pipeline`, `/v3/cursor`, and the probes.
 // Does not know what a stream does, nor choose the tenant or the caller.
 import { type Context, Hono } from "hono";
-import { base64Of, bytesOf } from "../hrana/value.ts";
-import { BATON_KEY_BYTES } from "../hrana/baton.ts";
+import { newBatonKey } from "../hrana/baton.ts";
 import { hranaError } from "../hrana/hrana-error.ts";
 import type { PinnedSession, Stream, StreamAccess } from "../hrana/stream.ts";
 import { parseCursor, parsePipeline } from "../hrana/stream-request.ts";
@@ -18,7 +17,8 @@ const JSON_TYPE = { "content-type": "application/json" };
 /** As libSQL's server has it. */
 const LINES_TYPE = { "content-type": "text/plain" };
 
-const HRANA_PATH = /\/v[23]\/(?:pipeline|cursor)(?:\?|$)/;
+/** Also without a tenant, at which clients arrive whose URL lacks its last slash. */
+const HRANA_PATH = /^(?:\/t(?:\/[^/?]+)?)?\/v[23]\/(?:pipeline|cursor)(?:\?|$)/;
 
 /** The paths that {@link hranaRoutes} answers, below a tenant's root. */
 export const HRANA_PATHS: readonly string[] = ["/v2/pipeline", "/v3/pipeline", "/v3/cursor"];
@@ -42,7 +42,7 @@ export interface HranaRoutesOptions {
 /** `POST /v2/pipeline`, `/v3/pipeline` and `/v3/cursor`. */
 export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
   const { guard, maxParameters, openSession, batonKey } = options;
-  const streams = new Streams({ key: parseKey(batonKey === "" ? newBatonKey() : batonKey) });
+  const streams = new Streams({ key: batonKey === "" ? newBatonKey() : batonKey });
 
   const use = async <T>(
     c: Context<TenantryEnv>,
@@ -106,17 +106,4 @@ export function hranaErrorBody(
   const { hint } = error;
   // Clients show the message and nothing else.
   return hint === undefined ? { message, code } : { message: `${message} ${hint}`, code, hint };
-}
-
-/** A key for batons, as base64. Processes that serve the same streams' clients share one. */
-export function newBatonKey(): string {
-  return base64Of(crypto.getRandomValues(new Uint8Array(BATON_KEY_BYTES)));
-}
-
-function parseKey(base64: string): Uint8Array<ArrayBuffer> {
-  const bytes = bytesOf(base64);
-  if (bytes?.byteLength === BATON_KEY_BYTES) return new Uint8Array(bytes);
-  throw new TenantryError("INVALID_OPTION", `batonKey is not ${BATON_KEY_BYTES} bytes in base64.`, {
-    hint: "Leave it out for a random one.",
-  });
 }
