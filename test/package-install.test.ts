@@ -63,6 +63,7 @@ beforeAll(async () => {
     "src",
     "migrations",
     "docs",
+    "scripts",
   ]) {
     await cp(join(ROOT, name), join(source, name), { recursive: true });
   }
