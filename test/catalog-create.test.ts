@@ -32,6 +32,13 @@ describe("creating a tenant", () => {
       openedAt: null,
       statementTimeoutMs: null,
       deletedAt: null,
+      backupState: "none",
+      backupEpoch: 1,
+      backupTxid: 0,
+      backupSettledAt: null,
+      backupVerifiedAt: null,
+      backupVerifyFailure: null,
+      durability: null,
     });
     expect(await catalog.get(acme, { fresh: true })).toEqual(made);
   });

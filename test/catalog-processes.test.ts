@@ -40,6 +40,7 @@ test("processes that begin together bring the schema up once, and one of them cr
   expect(await collect(catalog.iterate())).toHaveLength(300);
   expect((await handle.run({ sql: "SELECT id, name FROM catalog_migrations", params: [] })).rows).toEqual([
     { id: 1, name: "initial" },
+    { id: 2, name: "backups" },
   ]);
   expect((await handle.run({ sql: "SELECT count(*) AS n FROM audit_log", params: [] })).rows).toEqual([
     { n: 300 },

@@ -84,6 +84,15 @@ async function useAll(catalog: Catalog): Promise<void> {
   await catalog.audit({ actor: "ops", action: "server.start" });
   await catalog.listAudit({ tenant: acme });
   await catalog.listAudit({ limit: 5 });
+  const { incarnation, backupEpoch } = await catalog.update(acme, { durability: "replicated" });
+  await catalog.backups.markDirty(acme);
+  await catalog.backups.list("none", 5);
+  await catalog.backups.list("clean", 5, 1);
+  await catalog.backups.count();
+  await catalog.backups.settle({ id: acme, incarnation });
+  await catalog.backups.clean({ id: acme, incarnation, backupEpoch }, 1);
+  await catalog.backups.verified({ id: acme, incarnation }, null);
+  await catalog.backups.raiseEpoch({ id: acme, incarnation });
   await catalog.setState(acme, { from: ["active"], to: "suspended" });
   await catalog.setState(acme, { from: ["suspended"], to: "deleted" });
 }

@@ -90,8 +90,27 @@ CREATE TABLE audit_log (
 CREATE INDEX audit_log_by_tenant ON audit_log (tenant, id);
 `;
 
+/**
+ * The index holds every tenant that is there: those of each state in the order in which they were last found
+ * to be in the replica, so that what is due comes first.
+ */
+const BACKUPS_SQL = `
+ALTER TABLE tenants ADD COLUMN backup_state TEXT NOT NULL DEFAULT 'none'
+  CHECK (backup_state IN ('none', 'dirty', 'settling', 'clean'));
+ALTER TABLE tenants ADD COLUMN backup_epoch INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE tenants ADD COLUMN backup_txid INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tenants ADD COLUMN backup_settled_at INTEGER;
+ALTER TABLE tenants ADD COLUMN backup_verified_at INTEGER;
+ALTER TABLE tenants ADD COLUMN backup_verify_failure TEXT;
+ALTER TABLE tenants ADD COLUMN durability TEXT CHECK (durability IN ('local', 'replicated'));
+CREATE INDEX tenants_by_backup ON tenants (backup_state, backup_settled_at, id) WHERE state <> 'deleted';
+`;
+
 /** In order, and never changed once released. */
-const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [{ id: 1, name: "initial", sql: INITIAL_SQL }];
+const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [
+  { id: 1, name: "initial", sql: INITIAL_SQL },
+  { id: 2, name: "backups", sql: BACKUPS_SQL },
+];
 
 /**
  * Brings a catalog up to the newest schema. Several processes may do so at once: each migration runs in a

@@ -5,6 +5,7 @@ import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { AliasTable } from "./alias-table.ts";
 import { type AuditAct, type AuditPage, type AuditQuery, auditStatement, listAudit } from "./audit-log.ts";
+import { BackupTable } from "./backup-table.ts";
 import { migrateCatalog } from "./catalog-schema.ts";
 import { CreateQueue, type NewTenant } from "./create-queue.ts";
 import { DeferredWrites, type TenantSchema, type TenantTouch } from "./deferred-writes.ts";
@@ -84,6 +85,8 @@ export interface GetTenantOptions {
  * writes is seen in the next turn of the event loop (with `dataVersion`) or within `cacheMs`.
  */
 export interface Catalog extends AsyncDisposable {
+  /** What is known of tenants' replicas. */
+  readonly backups: BackupTable;
   /** The tenant from memory: undefined says that `get()` must look. Never a deleted one. */
   peek(id: TenantId): TenantRecord | undefined;
   /** The tenant, from memory if it can be. */
@@ -236,6 +239,7 @@ export async function openCatalog({
   const close = (): Promise<void> => (closing ??= creations.idle().then(() => deferred.flush()));
 
   return {
+    backups: new BackupTable({ db: handle, cache: rows, clock }),
     peek: (id) => rows.peek(id),
     get(id, { fresh = false, upToNow = false, deleted = false } = {}) {
       if (deleted) return tenants.read(id);

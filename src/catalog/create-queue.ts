@@ -63,7 +63,9 @@ ON CONFLICT (id) DO UPDATE SET
   incarnation = excluded.incarnation, state = excluded.state, reason = NULL, driver = excluded.driver,
   shard = excluded.shard, schema_version = excluded.schema_version, schema_hash = excluded.schema_hash,
   size_bytes = excluded.size_bytes, created_at = excluded.created_at, updated_at = excluded.updated_at,
-  opened_at = NULL, statement_timeout_ms = NULL, deleted_at = NULL
+  opened_at = NULL, statement_timeout_ms = NULL, deleted_at = NULL,
+  backup_state = 'none', backup_epoch = 1, backup_txid = 0, backup_settled_at = NULL,
+  backup_verified_at = NULL, backup_verify_failure = NULL, durability = NULL
 WHERE tenants.state = 'deleted'`;
 
 const AUDIT_SQL = `
@@ -191,6 +193,13 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
     openedAt: null,
     statementTimeoutMs: null,
     deletedAt: null,
+    backupState: "none",
+    backupEpoch: 1,
+    backupTxid: 0,
+    backupSettledAt: null,
+    backupVerifiedAt: null,
+    backupVerifyFailure: null,
+    durability: null,
   };
 }
 

@@ -6,6 +6,7 @@ export {
   type AuditQuery,
   SYSTEM_ACTOR,
 } from "./audit-log.ts";
+export { BackupTable, type TenantKey } from "./backup-table.ts";
 export {
   type Catalog,
   type CatalogOptions,
@@ -22,9 +23,13 @@ export type { KeyPage, KeyQuery, KeyRecord, NewKey } from "./key-table.ts";
 export { DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, type PageRequest } from "./page-cursor.ts";
 export { LOCKED_WORK_TIMEOUT_MS, type StateChange, type TenantUpdate } from "./tenant-changes.ts";
 export {
+  BACKUP_STATES,
+  type BackupState,
   LIVE_TENANT_STATES,
   type LiveTenantState,
+  TENANT_DURABILITIES,
   TENANT_STATES,
+  type TenantDurability,
   type TenantRecord,
   type TenantState,
 } from "./tenant-record.ts";

@@ -8,6 +8,7 @@ import type { RowCache } from "./row-cache.ts";
 import {
   type LiveTenantState,
   TENANT_COLUMNS,
+  type TenantDurability,
   type TenantRecord,
   type TenantState,
 } from "./tenant-record.ts";
@@ -43,6 +44,8 @@ export interface TenantUpdate {
   readonly openedAt?: number | undefined;
   /** Null takes the tenant's own limit away. */
   readonly statementTimeoutMs?: number | null | undefined;
+  /** Null leaves it to the server's own rule. */
+  readonly durability?: TenantDurability | null | undefined;
 }
 
 /** What {@link TenantChanges} works on. */
@@ -96,7 +99,8 @@ export class TenantChanges {
   /** Writes facts. */
   async update(id: TenantId, update: TenantUpdate): Promise<TenantRecord> {
     const { db, cache, clock } = this.#options;
-    const { driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt, statementTimeoutMs } = update;
+    const { driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt, statementTimeoutMs, durability } =
+      update;
     const facts = [driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt];
     const record = await cache.keep(
       id,
@@ -106,12 +110,15 @@ export class TenantChanges {
                   driver = coalesce(?, driver), shard = coalesce(?, shard),
                   schema_version = coalesce(?, schema_version), schema_hash = coalesce(?, schema_hash),
                   size_bytes = coalesce(?, size_bytes), opened_at = coalesce(?, opened_at),
-                  statement_timeout_ms = iif(?, ?, statement_timeout_ms), updated_at = ?
+                  statement_timeout_ms = iif(?, ?, statement_timeout_ms),
+                  durability = iif(?, ?, durability), updated_at = ?
                 WHERE id = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`,
           params: [
             ...facts.map((fact) => fact ?? null),
             statementTimeoutMs === undefined ? 0 : 1,
             statementTimeoutMs ?? null,
+            durability === undefined ? 0 : 1,
+            durability ?? null,
             clock(),
             id,
           ],

@@ -1,0 +1,172 @@
+// Owns what the catalog knows of tenants' replicas: who may have writes that are not there, and who is next.
+// Does not know how databases are replicated.
+import type { SqlRunner } from "../drivers/driver.ts";
+import type { TenantId } from "../tenant-id.ts";
+import type { RowCache } from "./row-cache.ts";
+import { notFound } from "./tenant-changes.ts";
+import { BACKUP_STATES, type BackupState, TENANT_COLUMNS, type TenantRecord } from "./tenant-record.ts";
+
+/** Tenants that are marked in one commit at most. */
+const MAX_MARKS_PER_COMMIT = 250;
+
+/** The index is named as those of `tenant-table.ts` are. */
+const BY_BACKUP = "tenants INDEXED BY tenants_by_backup";
+
+/** Which tenant, and which of those that have had its name. */
+export type TenantKey = Pick<TenantRecord, "id" | "incarnation">;
+
+/** What {@link BackupTable} works on. */
+export interface BackupTableOptions {
+  readonly db: SqlRunner;
+  readonly cache: RowCache<TenantRecord>;
+  readonly clock: () => number;
+}
+
+/**
+ * The marks by which a tenant whose last write is in the replica is told from one whose may not be. A writer
+ * sees to it that its tenant is `dirty` before its write is acknowledged; the server alone leads from there to
+ * `clean`, by way of `settling`, which every writer that comes between them undoes (decisions/100).
+ */
+export class BackupTable {
+  readonly #options: BackupTableOptions;
+  #marks = new Map<TenantId, { readonly done: Promise<void>; readonly end: PromiseWithResolvers<void> }>();
+  #marking = false;
+
+  constructor(options: BackupTableOptions) {
+    this.#options = options;
+  }
+
+  /** The tenant's state as of this moment, if it is in memory; else undefined: `get()` of the catalog must look. */
+  peekState(id: TenantId): BackupState | undefined {
+    return this.#options.cache.peekNow(id)?.backupState;
+  }
+
+  /**
+   * Marks a tenant as having writes that may not be in the replica. Durable when it fulfils; marks that come
+   * together share a commit. A tenant that is not there is passed over.
+   */
+  markDirty(id: TenantId): Promise<void> {
+    const under = this.#marks.get(id);
+    if (under) return under.done;
+    const end = Promise.withResolvers<void>();
+    this.#marks.set(id, { done: end.promise, end });
+    if (!this.#marking) {
+      this.#marking = true;
+      void this.#markAll();
+    }
+    return end.promise;
+  }
+
+  /** `dirty` → `settling`: from here on a writer changes the mark again. @returns whether it was `dirty` */
+  async settle(tenant: TenantKey): Promise<boolean> {
+    const sql = `UPDATE tenants SET backup_state = 'settling'
+      WHERE id = ? AND incarnation = ? AND backup_state = 'dirty' AND state <> 'deleted'
+      RETURNING ${TENANT_COLUMNS}`;
+    return (await this.#change(tenant.id, sql, [tenant.id, tenant.incarnation])) !== undefined;
+  }
+
+  /**
+   * `settling` → `clean`, of that line of the replica. @param txid the last transaction found there
+   * @returns whether nobody has written meanwhile
+   */
+  async clean(tenant: TenantKey & Pick<TenantRecord, "backupEpoch">, txid: number): Promise<boolean> {
+    const { id, incarnation, backupEpoch } = tenant;
+    const sql = `UPDATE tenants SET backup_state = 'clean', backup_txid = ?, backup_settled_at = ?
+      WHERE id = ? AND incarnation = ? AND backup_epoch = ? AND backup_state = 'settling' AND state <> 'deleted'
+      RETURNING ${TENANT_COLUMNS}`;
+    const params = [txid, this.#options.clock(), id, incarnation, backupEpoch];
+    return (await this.#change(id, sql, params)) !== undefined;
+  }
+
+  /**
+   * Begins a new line of the tenant's replica: what was written to the old one stays, and nothing is added.
+   * The tenant is `dirty` then, for the new line is empty.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`
+   */
+  async raiseEpoch({ id, incarnation }: TenantKey): Promise<TenantRecord> {
+    const sql = `UPDATE tenants SET backup_epoch = backup_epoch + 1, backup_state = 'dirty', backup_txid = 0
+      WHERE id = ? AND incarnation = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`;
+    const record = await this.#change(id, sql, [id, incarnation]);
+    if (!record) throw notFound(id);
+    return record;
+  }
+
+  /** Notes what came of trying out a restore. @param failure null when all was right */
+  async verified({ id, incarnation }: TenantKey, failure: string | null): Promise<void> {
+    const sql = `UPDATE tenants SET backup_verified_at = ?, backup_verify_failure = ?
+      WHERE id = ? AND incarnation = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`;
+    await this.#change(id, sql, [this.#options.clock(), failure, id, incarnation]);
+  }
+
+  /**
+   * Tenants of one state; those that have waited longest come first. @param limit of rows
+   * @param before only those last found in the replica before that time, in ms since 1970
+   */
+  async list(state: BackupState, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<TenantRecord[]> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT ${TENANT_COLUMNS} FROM ${BY_BACKUP}
+            WHERE backup_state = ? AND (backup_settled_at IS NULL OR backup_settled_at < ?)
+              AND state <> 'deleted'
+            ORDER BY backup_settled_at, id LIMIT ?`,
+      params: [state, before, limit],
+    });
+    return rows as unknown[] as TenantRecord[];
+  }
+
+  /** How many tenants are in each state. Reads the index of all of them: for people, not for a timer. */
+  async count(): Promise<Record<BackupState, number>> {
+    const counts: [BackupState, number][] = [];
+    for (const state of BACKUP_STATES) counts.push([state, await this.countOf(state)]);
+    return Object.fromEntries(counts) as Record<BackupState, number>;
+  }
+
+  /** How many tenants are in one state; costs as much as there are. */
+  async countOf(state: BackupState): Promise<number> {
+    const sql = `SELECT count(*) AS tenants FROM ${BY_BACKUP} WHERE backup_state = ? AND state <> 'deleted'`;
+    const { rows } = await this.#options.db.run({ sql, params: [state] });
+    return (rows[0] as { tenants: number }).tenants;
+  }
+
+  async #change(
+    id: TenantId,
+    sql: string,
+    params: readonly (string | number | null)[],
+  ): Promise<TenantRecord | undefined> {
+    const { db, cache } = this.#options;
+    return cache.keep(
+      id,
+      async () => (await db.run({ sql, params })).rows[0] as TenantRecord | undefined,
+      (row) => row,
+    );
+  }
+
+  async #markAll(): Promise<void> {
+    while (this.#marks.size > 0) {
+      const group = [...this.#marks].slice(0, MAX_MARKS_PER_COMMIT);
+      // Who asks from now on may have committed after this one's look at the row.
+      for (const [id] of group) this.#marks.delete(id);
+      await this.#mark(group.map(([id]) => id)).then(
+        () => group.forEach(([, { end }]) => end.resolve()),
+        (error: unknown) => group.forEach(([, { end }]) => end.reject(error)),
+      );
+    }
+    this.#marking = false;
+  }
+
+  async #mark(ids: readonly TenantId[]): Promise<void> {
+    const { db, cache } = this.#options;
+    const tickets = ids.map((id) => ({ id, ticket: cache.begin(id) }));
+    const marked = new Map<TenantId, TenantRecord>();
+    try {
+      const { rows } = await db.run({
+        sql: `UPDATE tenants SET backup_state = 'dirty'
+              WHERE id IN (SELECT value FROM json_each(?)) AND backup_state <> 'dirty' AND state <> 'deleted'
+              RETURNING ${TENANT_COLUMNS}`,
+        params: [JSON.stringify(ids)],
+      });
+      for (const row of rows as unknown[] as TenantRecord[]) marked.set(row.id, row);
+    } finally {
+      for (const { id, ticket } of tickets) cache.end(id, ticket, marked.get(id));
+    }
+  }
+}
