@@ -79,6 +79,8 @@ export const ERROR_CODES = [
   "MIGRATION_MISSING",
   // import
   "IMPORT_INVALID",
+  // backups
+  "BACKUPS_UNAVAILABLE",
   // anything that is our own fault
   "INTERNAL",
 ] as const;

@@ -18,6 +18,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["tenantry.ts"],
   ["http"],
   ["observe"],
+  ["backups"],
   ["tenants", "executors"],
   ["tenantry-options.ts"],
   ["handle-cache", "migrations", "catalog", "database", "auth", "sample", "hrana"],

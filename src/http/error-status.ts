@@ -72,5 +72,6 @@ export const ERROR_STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   MIGRATION_DRIFTED: 409,
   MIGRATION_MISSING: 409,
   IMPORT_INVALID: 422,
+  BACKUPS_UNAVAILABLE: 503,
   INTERNAL: 500,
 };

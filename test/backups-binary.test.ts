@@ -1,0 +1,59 @@
+// Owns which Litestream is taken: where it is looked for, in what order, and that an old one is refused.
+// Its programs are scripts that say a version.
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { findLitestream } from "../src/backups/litestream-binary.ts";
+
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "tenantry-litestream-"));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+async function program(folder: string, says: string): Promise<string> {
+  await mkdir(join(dir, folder), { recursive: true });
+  const path = join(dir, folder, "litestream");
+  await writeFile(path, `#!/bin/sh\n${says}\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+test("the named one comes first, then PATH, then the checkout's own", async () => {
+  const named = await program("named", "echo v0.6.0");
+  const onPath = await program("path", "echo 0.5.17");
+  const own = await program("tools", "echo 0.5.18");
+  const toolsDir = join(dir, "tools");
+  const PATH = [join(dir, "nothing"), join(dir, "path")].join(delimiter);
+  expect(await findLitestream({ env: { LITESTREAM_BIN: named, PATH }, toolsDir })).toEqual({
+    path: named,
+    version: "0.6.0",
+  });
+  expect(await findLitestream({ env: { PATH }, toolsDir })).toEqual({ path: onPath, version: "0.5.17" });
+  expect(await findLitestream({ env: { PATH: "" }, toolsDir })).toEqual({ path: own, version: "0.5.18" });
+});
+
+test("one that is too old is passed over, and named where there is no other", async () => {
+  const old = await program("old", "echo 0.5.16");
+  const own = await program("newer", "echo 1.0.0");
+  const env = { PATH: join(dir, "old") };
+  expect(await findLitestream({ env, toolsDir: join(dir, "newer") })).toMatchObject({ path: own });
+  await expect(findLitestream({ env, toolsDir: join(dir, "none") })).rejects.toMatchObject({
+    code: "BACKUPS_UNAVAILABLE",
+    message: expect.stringContaining(`${old} is 0.5.16`),
+  });
+});
+
+test("what is named is taken or refused: nothing else is looked for", async () => {
+  const broken = await program("broken", "exit 1");
+  const toolsDir = join(dir, "tools");
+  for (const LITESTREAM_BIN of [broken, join(dir, "not-there")]) {
+    await expect(findLitestream({ env: { LITESTREAM_BIN, PATH: "" }, toolsDir })).rejects.toMatchObject({
+      code: "BACKUPS_UNAVAILABLE",
+      message: expect.stringContaining(LITESTREAM_BIN),
+      hint: expect.stringContaining("LITESTREAM_BIN"),
+    });
+  }
+});
