@@ -233,11 +233,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     lifecycle,
     fleet,
     database: (tenant) => databaseOf(parseTenantId(tenant)),
-    withSqlite: async (tenant, fn) =>
-      tenants.use(parseTenantId(tenant), async (handle) => {
-        if (handle.withSqlite) return handle.withSqlite(fn);
-        throw new TenantryError("UNSUPPORTED", "The driver has no better-sqlite3 database to give.");
-      }),
+    withSqlite: async (tenant, fn) => tenants.withSqlite(parseTenantId(tenant), fn),
     run: (tenant, fn) => {
       const id = parseTenantId(tenant);
       return scope.run(id, () => fn(databaseOf(id)));

@@ -1,6 +1,7 @@
 // Holds: one creator of an id wins, a failed creation leaves nothing, a deleted id comes back anew.
 import { describe, expect, test, vi } from "vitest";
 import { catalogFile, emptyCatalog, tenant, tenantIds } from "./catalog-file.ts";
+import { DEFAULT_TENANT_SETTINGS } from "../src/catalog/index.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 
 const acme = parseTenantId("acme");
@@ -30,7 +31,6 @@ describe("creating a tenant", () => {
       createdAt: 1_700_000_000_000,
       updatedAt: 1_700_000_000_000,
       openedAt: null,
-      statementTimeoutMs: null,
       deletedAt: null,
       backupState: "none",
       backupEpoch: 1,
@@ -39,6 +39,7 @@ describe("creating a tenant", () => {
       backupVerifiedAt: null,
       backupVerifyFailure: null,
       durability: null,
+      ...DEFAULT_TENANT_SETTINGS,
     });
     expect(await catalog.get(acme, { fresh: true })).toEqual(made);
   });

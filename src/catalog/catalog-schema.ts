@@ -106,10 +106,19 @@ ALTER TABLE tenants ADD COLUMN durability TEXT CHECK (durability IN ('local', 'r
 CREATE INDEX tenants_by_backup ON tenants (backup_state, backup_settled_at, id) WHERE state <> 'deleted';
 `;
 
+const SETTINGS_SQL = `
+ALTER TABLE tenants ADD COLUMN blocked TEXT CHECK (blocked IN ('writes', 'all'));
+ALTER TABLE tenants ADD COLUMN block_reason TEXT;
+ALTER TABLE tenants ADD COLUMN max_bytes INTEGER CHECK (max_bytes > 0);
+ALTER TABLE tenants ADD COLUMN transaction_timeout_ms INTEGER CHECK (transaction_timeout_ms > 0);
+ALTER TABLE tenants ADD COLUMN jwt_key TEXT;
+`;
+
 /** In order, and never changed once released. */
 const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [
   { id: 1, name: "initial", sql: INITIAL_SQL },
   { id: 2, name: "backups", sql: BACKUPS_SQL },
+  { id: 3, name: "tenant-settings", sql: SETTINGS_SQL },
 ];
 
 /**

@@ -7,7 +7,7 @@ import { SYSTEM_ACTOR } from "./audit-log.ts";
 import { randomId } from "./random-id.ts";
 import type { RowCache } from "./row-cache.ts";
 import { LOCKED_WORK_TIMEOUT_MS } from "./tenant-changes.ts";
-import type { TenantRecord } from "./tenant-record.ts";
+import { DEFAULT_TENANT_SETTINGS, type TenantRecord, type TenantSettings } from "./tenant-record.ts";
 
 /** Creations that share a commit at most. */
 export const MAX_CREATIONS_PER_COMMIT = 100;
@@ -22,6 +22,8 @@ export interface NewTenant {
   readonly sizeBytes: number;
   /** 32 hexadecimal digits. @default random */
   readonly incarnation?: string | undefined;
+  /** What is set for it from the first moment on. @default nothing */
+  readonly settings?: Partial<TenantSettings> | undefined;
   /** Who creates it. @default "system" */
   readonly actor?: string | undefined;
   /**
@@ -54,16 +56,20 @@ interface Made {
 
 const INSERT_SQL = `
 INSERT INTO tenants (id, incarnation, state, driver, shard, schema_version, schema_hash, size_bytes,
-  created_at, updated_at)
+  created_at, updated_at, statement_timeout_ms, transaction_timeout_ms, max_bytes, blocked, block_reason, jwt_key)
 SELECT made.value ->> 'id', made.value ->> 'incarnation', made.value ->> 'state', made.value ->> 'driver',
   made.value ->> 'shard', made.value ->> 'schemaVersion', made.value ->> 'schemaHash',
-  made.value ->> 'sizeBytes', made.value ->> 'createdAt', made.value ->> 'updatedAt'
+  made.value ->> 'sizeBytes', made.value ->> 'createdAt', made.value ->> 'updatedAt',
+  made.value ->> 'statementTimeoutMs', made.value ->> 'transactionTimeoutMs', made.value ->> 'maxBytes',
+  made.value ->> 'blocked', made.value ->> 'blockReason', made.value ->> 'jwtKey'
 FROM json_each(?) AS made WHERE true
 ON CONFLICT (id) DO UPDATE SET
   incarnation = excluded.incarnation, state = excluded.state, reason = NULL, driver = excluded.driver,
   shard = excluded.shard, schema_version = excluded.schema_version, schema_hash = excluded.schema_hash,
   size_bytes = excluded.size_bytes, created_at = excluded.created_at, updated_at = excluded.updated_at,
-  opened_at = NULL, statement_timeout_ms = NULL, deleted_at = NULL,
+  opened_at = NULL, deleted_at = NULL, statement_timeout_ms = excluded.statement_timeout_ms,
+  transaction_timeout_ms = excluded.transaction_timeout_ms, max_bytes = excluded.max_bytes,
+  blocked = excluded.blocked, block_reason = excluded.block_reason, jwt_key = excluded.jwt_key,
   backup_state = 'none', backup_epoch = 1, backup_txid = 0, backup_settled_at = NULL,
   backup_verified_at = NULL, backup_verify_failure = NULL, durability = NULL
 WHERE tenants.state = 'deleted'`;
@@ -191,7 +197,6 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
     createdAt: now,
     updatedAt: now,
     openedAt: null,
-    statementTimeoutMs: null,
     deletedAt: null,
     backupState: "none",
     backupEpoch: 1,
@@ -200,6 +205,8 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
     backupVerifiedAt: null,
     backupVerifyFailure: null,
     durability: null,
+    ...DEFAULT_TENANT_SETTINGS,
+    ...tenant.settings,
   };
 }
 

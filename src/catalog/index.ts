@@ -25,12 +25,17 @@ export { LOCKED_WORK_TIMEOUT_MS, type StateChange, type TenantUpdate } from "./t
 export {
   BACKUP_STATES,
   type BackupState,
+  DEFAULT_TENANT_SETTINGS,
   LIVE_TENANT_STATES,
   type LiveTenantState,
+  type SettingsUpdate,
+  TENANT_BLOCKS,
   TENANT_DURABILITIES,
   TENANT_STATES,
+  type TenantBlock,
   type TenantDurability,
   type TenantRecord,
+  type TenantSettings,
   type TenantState,
 } from "./tenant-record.ts";
 export { SWEPT_STATES, type TenantFilter, type TenantPage, type TenantQuery } from "./tenant-table.ts";

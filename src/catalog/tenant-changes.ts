@@ -1,4 +1,4 @@
-// Owns changes of tenants that are there: state, schema, place, sizes and times.
+// Owns changes of tenants that are there: state, settings, schema, place, sizes and times.
 // Does not create tenants: that is `create-queue.ts`.
 import type { Handle, Statement } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
@@ -7,6 +7,7 @@ import { SYSTEM_ACTOR } from "./audit-log.ts";
 import type { RowCache } from "./row-cache.ts";
 import {
   type LiveTenantState,
+  type SettingsUpdate,
   TENANT_COLUMNS,
   type TenantDurability,
   type TenantRecord,
@@ -33,8 +34,8 @@ export interface StateChange {
 /** Milliseconds that work under the catalog's lock may take before it is given up. */
 export const LOCKED_WORK_TIMEOUT_MS = 30_000;
 
-/** Facts about a tenant that have changed. */
-export interface TenantUpdate {
+/** Facts about a tenant that have changed, and settings. */
+export interface TenantUpdate extends SettingsUpdate {
   readonly driver?: string | undefined;
   readonly shard?: string | undefined;
   readonly schemaVersion?: string | undefined;
@@ -42,11 +43,26 @@ export interface TenantUpdate {
   readonly sizeBytes?: number | undefined;
   /** Milliseconds since 1970. */
   readonly openedAt?: number | undefined;
-  /** Null takes the tenant's own limit away. */
-  readonly statementTimeoutMs?: number | null | undefined;
   /** Null leaves it to the server's own rule. */
   readonly durability?: TenantDurability | null | undefined;
 }
+
+/** The column of each fact. */
+const COLUMN_OF: Readonly<Record<keyof TenantUpdate, string>> = {
+  driver: "driver",
+  shard: "shard",
+  schemaVersion: "schema_version",
+  schemaHash: "schema_hash",
+  sizeBytes: "size_bytes",
+  openedAt: "opened_at",
+  statementTimeoutMs: "statement_timeout_ms",
+  transactionTimeoutMs: "transaction_timeout_ms",
+  maxBytes: "max_bytes",
+  blocked: "blocked",
+  blockReason: "block_reason",
+  jwtKey: "jwt_key",
+  durability: "durability",
+};
 
 /** What {@link TenantChanges} works on. */
 export interface TenantChangesOptions {
@@ -99,29 +115,21 @@ export class TenantChanges {
   /** Writes facts. */
   async update(id: TenantId, update: TenantUpdate): Promise<TenantRecord> {
     const { db, cache, clock } = this.#options;
-    const { driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt, statementTimeoutMs, durability } =
-      update;
-    const facts = [driver, shard, schemaVersion, schemaHash, sizeBytes, openedAt];
+    const columns: string[] = [];
+    const values: unknown[] = [];
+    for (const [fact, column] of Object.entries(COLUMN_OF)) {
+      const value = update[fact as keyof TenantUpdate];
+      if (value === undefined) continue;
+      columns.push(`${column} = ?`);
+      values.push(value);
+    }
     const record = await cache.keep(
       id,
       async () => {
         const { rows } = await db.run({
-          sql: `UPDATE tenants SET
-                  driver = coalesce(?, driver), shard = coalesce(?, shard),
-                  schema_version = coalesce(?, schema_version), schema_hash = coalesce(?, schema_hash),
-                  size_bytes = coalesce(?, size_bytes), opened_at = coalesce(?, opened_at),
-                  statement_timeout_ms = iif(?, ?, statement_timeout_ms),
-                  durability = iif(?, ?, durability), updated_at = ?
+          sql: `UPDATE tenants SET ${[...columns, "updated_at = ?"].join(", ")}
                 WHERE id = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`,
-          params: [
-            ...facts.map((fact) => fact ?? null),
-            statementTimeoutMs === undefined ? 0 : 1,
-            statementTimeoutMs ?? null,
-            durability === undefined ? 0 : 1,
-            durability ?? null,
-            clock(),
-            id,
-          ],
+          params: [...values, clock(), id],
         });
         return rows[0] as TenantRecord | undefined;
       },

@@ -42,8 +42,43 @@ export const TENANT_DURABILITIES = ["local", "replicated"] as const;
 /** One of {@link TENANT_DURABILITIES}. */
 export type TenantDurability = (typeof TENANT_DURABILITIES)[number];
 
+/** What callers of a blocked tenant cannot do: `writes`, or `all`. */
+export const TENANT_BLOCKS = ["writes", "all"] as const;
+
+/** One of {@link TENANT_BLOCKS}. */
+export type TenantBlock = (typeof TENANT_BLOCKS)[number];
+
+/** What an operator sets for one tenant. Null stands for what all tenants have. */
+export interface TenantSettings {
+  /** Milliseconds that a request of this tenant may take; null for the server's own limit. */
+  readonly statementTimeoutMs: number | null;
+  /** Milliseconds that its transactions may be open; null for the server's own limit. */
+  readonly transactionTimeoutMs: number | null;
+  /** Bytes that its database may grow to; null for the server's own limit. */
+  readonly maxBytes: number | null;
+  /** What its callers cannot do; null where they can do what their credentials say. */
+  readonly blocked: TenantBlock | null;
+  /** Why it is blocked, for a person. */
+  readonly blockReason: string | null;
+  /** An Ed25519 public key besides the server's: tokens signed with its other half are good for this tenant. */
+  readonly jwtKey: string | null;
+}
+
+/** Settings that change; what is left out, or undefined, stays. */
+export type SettingsUpdate = { readonly [Name in keyof TenantSettings]?: TenantSettings[Name] | undefined };
+
+/** The settings of a tenant for which none were made. */
+export const DEFAULT_TENANT_SETTINGS: TenantSettings = {
+  statementTimeoutMs: null,
+  transactionTimeoutMs: null,
+  maxBytes: null,
+  blocked: null,
+  blockReason: null,
+  jwtKey: null,
+};
+
 /** What the catalog knows of a tenant. Times are milliseconds since 1970, UTC. */
-export interface TenantRecord {
+export interface TenantRecord extends TenantSettings {
   readonly id: TenantId;
   /** 32 hexadecimal digits, new at each creation: tells a re-created tenant from its former self. */
   readonly incarnation: string;
@@ -62,8 +97,6 @@ export interface TenantRecord {
   readonly updatedAt: number;
   /** When it was last opened, to a minute. */
   readonly openedAt: number | null;
-  /** Milliseconds that a request of this tenant may take; null for the server's own limit. */
-  readonly statementTimeoutMs: number | null;
   readonly deletedAt: number | null;
   readonly backupState: BackupState;
   /** Rises with each restore and move: the last part of the replica's path. From 1. */
@@ -84,7 +117,9 @@ export interface TenantRecord {
 export const TENANT_COLUMNS = [
   "id, incarnation, state, reason, driver, shard, schema_version AS schemaVersion",
   "schema_hash AS schemaHash, size_bytes AS sizeBytes, created_at AS createdAt, updated_at AS updatedAt",
-  "opened_at AS openedAt, statement_timeout_ms AS statementTimeoutMs, deleted_at AS deletedAt",
+  "opened_at AS openedAt, deleted_at AS deletedAt, statement_timeout_ms AS statementTimeoutMs",
+  "transaction_timeout_ms AS transactionTimeoutMs, max_bytes AS maxBytes, blocked",
+  "block_reason AS blockReason, jwt_key AS jwtKey",
   "backup_state AS backupState, backup_epoch AS backupEpoch, backup_txid AS backupTxid",
   "backup_settled_at AS backupSettledAt, backup_verified_at AS backupVerifiedAt",
   "backup_verify_failure AS backupVerifyFailure, durability",

@@ -1,25 +1,23 @@
-// Owns `tenantry tenants`: list, create, show, suspend, resume, delete.
-// Files and hosts of tenants are next door, in tenant-files.ts and alias-command.ts.
+// Owns `tenantry tenants`: list, create, fork, show, suspend, resume, delete.
+// Settings, files and hosts are next door, in tenant-settings-command.ts, tenant-files.ts and alias-command.ts.
 import { type Command, Option } from "commander";
 import type { Catalog } from "../catalog/catalog.ts";
 import { MAX_PAGE_LIMIT } from "../catalog/page-cursor.ts";
 import { TENANT_STATES, type TenantRecord, type TenantState } from "../catalog/tenant-record.ts";
 import type { TenantQuery } from "../catalog/tenant-table.ts";
 import { databasePath } from "../drivers/local/database-file.ts";
-import { parseTenantId, type TenantId } from "../tenant-id.ts";
+import { parseTenantId } from "../tenant-id.ts";
 import { unknownTenant } from "../tenants/tenants.ts";
 import { aliasCommand } from "./alias-command.ts";
 import type { Cli } from "./cli.ts";
 import { confirm } from "./confirm.ts";
 import { examples } from "./examples.ts";
-import { bytesText, counted, momentText, wholeNumber } from "./quantity.ts";
-import { type PrintedError, printedError } from "./report-error.ts";
+import { bytesText, momentText, wholeNumber } from "./quantity.ts";
 import type { Screen, Style } from "./screen.ts";
 import { exportCommand, importCommand } from "./tenant-files.ts";
-import { type Column, pairLines, tableLines } from "./text-table.ts";
-
-/** Tenants that are worked on at the same time: as many as share a commit of the catalog. */
-const AT_ONCE = 100;
+import { eachTenant, showTenant } from "./tenant-report.ts";
+import { settingsCommands } from "./tenant-settings-command.ts";
+import { type Column, tableLines } from "./text-table.ts";
 
 const COLUMNS: readonly Column[] = [
   { header: "TENANT", whole: true },
@@ -39,13 +37,6 @@ const STATE_STYLES: Readonly<Record<TenantState, Style>> = {
   moving: "cyan",
   deleted: "gray",
 };
-
-/** Takes a tenant's own limit away. */
-const NO_LIMIT = "none";
-
-function timeLimit(text: string): number | typeof NO_LIMIT {
-  return text === NO_LIMIT ? NO_LIMIT : wholeNumber(1)(text);
-}
 
 interface ListOptions {
   readonly state?: TenantState[];
@@ -94,7 +85,20 @@ export function tenantsCommand(program: Command, cli: Cli): void {
     )
     .action((names: string[]) =>
       cli.use({ create: true, migrations: true }, ({ lifecycle }) =>
-        each(cli, names, "created", (id) => lifecycle.create(id, { actor: cli.actor })),
+        eachTenant(cli, names, "created", (id) => lifecycle.create(id, { actor: cli.actor })),
+      ),
+    );
+
+  tenants
+    .command("fork")
+    .description("make a new tenant of what another one holds now, with its settings")
+    .argument("<from>")
+    .argument("<to>")
+    .action((from: string, to: string) =>
+      cli.use({ migrations: true }, ({ lifecycle }) =>
+        eachTenant(cli, [to], "created", (id) =>
+          lifecycle.fork(parseTenantId(from), id, { actor: cli.actor }),
+        ),
       ),
     );
 
@@ -107,7 +111,7 @@ export function tenantsCommand(program: Command, cli: Cli): void {
         const id = parseTenantId(name);
         const record = await catalog.get(id, { deleted: true });
         if (!record) throw unknownTenant(id);
-        await show(cli, record, await catalog.aliasesOf(id), databasePath(driver.dir, id));
+        await showTenant(cli, record, await catalog.aliasesOf(id), databasePath(driver.dir, id));
       }),
     );
 
@@ -118,30 +122,10 @@ export function tenantsCommand(program: Command, cli: Cli): void {
     .option("--reason <text>", "why, for whoever meets it")
     .action((names: string[], { reason }: { reason?: string }) =>
       cli.use({}, ({ lifecycle }) =>
-        each(cli, names, "suspended", (id) =>
+        eachTenant(cli, names, "suspended", (id) =>
           lifecycle.suspend(id, { actor: cli.actor, ...(reason !== undefined && { reason }) }),
         ),
       ),
-    );
-
-  tenants
-    .command("limit")
-    .description("set how long a tenant's requests may take; none for the server's own limit")
-    .argument("<tenant>")
-    .argument("<ms>", "milliseconds, or none", timeLimit)
-    .action((name: string, limit: number | typeof NO_LIMIT) =>
-      cli.use({}, async ({ catalog, driver }) => {
-        const statementTimeoutMs = limit === NO_LIMIT ? null : limit;
-        const record = await catalog.update(parseTenantId(name), { statementTimeoutMs });
-        const { id: tenant } = record;
-        await catalog.audit({
-          actor: cli.actor,
-          action: "tenant.update",
-          tenant,
-          detail: { statementTimeoutMs },
-        });
-        await show(cli, record, await catalog.aliasesOf(tenant), databasePath(driver.dir, tenant));
-      }),
     );
 
   tenants
@@ -150,7 +134,7 @@ export function tenantsCommand(program: Command, cli: Cli): void {
     .argument("<tenants...>")
     .action((names: string[]) =>
       cli.use({}, ({ lifecycle }) =>
-        each(cli, names, "resumed", (id) => lifecycle.resume(id, { actor: cli.actor })),
+        eachTenant(cli, names, "resumed", (id) => lifecycle.resume(id, { actor: cli.actor })),
       ),
     );
 
@@ -172,10 +156,11 @@ export function tenantsCommand(program: Command, cli: Cli): void {
           cli.screen.note("Nothing is deleted.");
           return cli.fail();
         }
-        return each(cli, ids, "deleted", (id) => lifecycle.delete(id, { actor: cli.actor }));
+        return eachTenant(cli, ids, "deleted", (id) => lifecycle.delete(id, { actor: cli.actor }));
       }),
     );
 
+  settingsCommands(tenants, cli);
   importCommand(tenants, cli);
   exportCommand(tenants, cli);
   aliasCommand(tenants, cli);
@@ -221,63 +206,4 @@ async function printPage(screen: Screen, page: readonly TenantRecord[], first: b
 function rowOf(record: TenantRecord): string[] {
   const { id, state, schemaVersion, sizeBytes, createdAt, openedAt } = record;
   return [id, state, schemaVersion || "-", bytesText(sizeBytes), momentText(createdAt), momentText(openedAt)];
-}
-
-async function show(cli: Cli, record: TenantRecord, hosts: readonly string[], path: string): Promise<void> {
-  const { screen } = cli;
-  if (screen.json) return screen.printJson({ ...record, path, hosts });
-  const { state } = record;
-  const pairs: [string, string | null][] = [
-    ["tenant", record.id],
-    ["state", state],
-    ["reason", record.reason],
-    ["schema", record.schemaVersion || "-"],
-    ["hosts", hosts.join(", ") || null],
-    ["size", bytesText(record.sizeBytes)],
-    ["file", path],
-    ["created", `${momentText(record.createdAt)} UTC`],
-    ["changed", `${momentText(record.updatedAt)} UTC`],
-    ["opened", record.openedAt === null ? null : `${momentText(record.openedAt)} UTC`],
-    ["time limit", record.statementTimeoutMs === null ? null : `${record.statementTimeoutMs} ms`],
-    ["deleted", record.deletedAt === null ? null : `${momentText(record.deletedAt)} UTC`],
-    ["incarnation", record.incarnation],
-    ["driver", record.driver],
-    ["shard", record.shard],
-  ];
-  const known = pairs.filter((pair): pair is [string, string] => pair[1] !== null);
-  await screen.print(pairLines(known, (name) => screen.style("bold", name)).join("\n"));
-}
-
-/** Does `act` to every tenant, past failures, and reports each. */
-async function each(
-  cli: Cli,
-  names: readonly string[],
-  done: string,
-  act: (id: TenantId) => Promise<TenantRecord>,
-): Promise<void> {
-  const { screen } = cli;
-  const ids = [...new Set(names.map(parseTenantId))];
-  const tenants: TenantRecord[] = [];
-  const failed: ({ readonly tenant: TenantId } & PrintedError)[] = [];
-  for (let at = 0; at < ids.length; at += AT_ONCE) {
-    const some = ids.slice(at, at + AT_ONCE);
-    const results = await Promise.allSettled(some.map(act));
-    for (const [i, result] of results.entries()) {
-      const tenant = some[i] as TenantId;
-      if (result.status === "fulfilled") {
-        tenants.push(result.value);
-        if (!screen.json) await screen.print(`${done} ${tenant}`);
-      } else {
-        // One tenant, one error: as for any other command.
-        if (ids.length === 1) throw result.reason;
-        failed.push({ tenant, ...printedError(result.reason) });
-        if (!screen.json)
-          screen.complain(`${screen.noteStyle("red", "failed")} ${tenant}: ${failed.at(-1)?.message}`);
-      }
-    }
-  }
-  if (screen.json) await screen.printJson({ tenants, failed });
-  else if (ids.length > 10)
-    screen.note(`${counted(tenants.length, "tenant")} ${done}, ${failed.length} failed.`);
-  if (failed.length > 0) cli.fail();
 }

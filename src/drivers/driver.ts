@@ -138,6 +138,14 @@ export interface Script {
   readonly foreignKeys?: "off";
 }
 
+/** Bounds of one database; null stands for the driver's own. */
+export interface DatabaseLimits {
+  /** Bytes that it may grow to. What is larger already only grows no more. */
+  readonly maxBytes: number | null;
+  /** Milliseconds that an interactive transaction, or a session's, may take. */
+  readonly transactionTimeoutMs: number | null;
+}
+
 /** An open tenant database. */
 export interface Handle extends SqlRunner {
   /**
@@ -158,6 +166,13 @@ export interface Handle extends SqlRunner {
   snapshot(path: string): Promise<void>;
   /** Runs `fn`, which is synchronous, with the raw database; only where it is one of better-sqlite3. */
   withSqlite?<T>(fn: (sqlite: Database) => T): Promise<T>;
+  /** Sets other bounds; they hold from the next statement or transaction on. Only where the driver has them. */
+  setLimits?(limits: DatabaseLimits): void;
+  /**
+   * Folds the write-ahead log into the database and cuts it to nothing. Only where there is one.
+   * @throws {TenantryError} `DATABASE_BUSY` while somebody reads an older state of the database
+   */
+  checkpoint?(): Promise<void>;
   /** Bytes of the database, as the last statement saw it. */
   sizeBytes(): Promise<number>;
   /** Waits for nothing: whoever closes a handle has made sure that no one uses it. Idempotent. */
@@ -213,7 +228,7 @@ export interface Driver<H extends Handle = Handle> {
   /** Handles open at once, where a driver of others than files has a limit of its own. @default 512 */
   readonly maxOpen?: number;
   /** Opens what is there, never creates. @throws {TenantryError} `DATABASE_MISSING`, `DATABASE_CORRUPT`, … */
-  open(name: string): Promise<H>;
+  open(name: string, limits?: DatabaseLimits): Promise<H>;
   /** Whole databases as files: only where they are files. */
   readonly files?: DatabaseFiles<H>;
   /** Whether a database of that name is there. */

@@ -21,6 +21,7 @@ const OF_STATEMENT: ReadonlySet<ErrorCode> = new Set([
   "PARAMETER_COUNT",
   "READ_ONLY",
   "FORBIDDEN",
+  "TENANT_BLOCKED",
   "RESPONSE_TOO_LARGE",
   "TOO_MANY_ROWS",
   "TRANSACTION_TIMEOUT",
@@ -50,7 +51,7 @@ export function errorOfStatement(error: unknown): HranaError {
 
 /** The error for a Hrana client, in libSQL's words where it has some. */
 export function hranaError(error: TenantryError): HranaError {
-  const { code, sqliteCode } = error;
+  const { code, sqliteCode, cause } = error;
   switch (code) {
     case "SQL_NO_STATEMENT":
       return { message: "SQL string does not contain any statement", code };
@@ -63,6 +64,12 @@ export function hranaError(error: TenantryError): HranaError {
     case "READ_ONLY":
     case "FORBIDDEN":
       return { message: `Operation was blocked: ${error.message}`, code: "BLOCKED" };
+    case "TENANT_BLOCKED":
+      // The reason alone, as libSQL's server says it.
+      return {
+        message: `Operation was blocked${cause instanceof Error ? `: ${cause.message}` : ""}`,
+        code: "BLOCKED",
+      };
     case "RESPONSE_TOO_LARGE":
     case "TOO_MANY_ROWS":
       return { message: `Response is too large: ${error.message}`, code: "RESPONSE_TOO_LARGE" };

@@ -7,12 +7,13 @@ import { SCOPES } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { KeyRecord } from "../catalog/key-table.ts";
 import { MAX_PAGE_LIMIT } from "../catalog/page-cursor.ts";
-import { TENANT_STATES, type TenantRecord } from "../catalog/tenant-record.ts";
+import { TENANT_BLOCKS, TENANT_STATES, type TenantRecord } from "../catalog/tenant-record.ts";
 import { migrationStatus } from "../migrations/migration-status.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { FleetMigration } from "../tenants/fleet-migration.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
+import { MAX_BLOCK_REASON_LENGTH, MAX_JWT_KEY_LENGTH } from "../tenants/tenant-settings.ts";
 import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
 import type { AdminEnv } from "./env.ts";
 import { readJson, readOptionalJson } from "./read-body.ts";
@@ -29,6 +30,18 @@ export interface AdminRoutesOptions {
 /** The longest that a key with an end may last: 100 years. */
 const MAX_KEY_SECONDS = 100 * 365 * 86_400;
 
+const limit = v.optional(v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(1))));
+
+/** What an operator can set for one tenant; null takes it away. */
+export const TENANT_SETTINGS = {
+  statementTimeoutMs: limit,
+  transactionTimeoutMs: limit,
+  maxBytes: limit,
+  blocked: v.optional(v.nullable(v.picklist(TENANT_BLOCKS))),
+  blockReason: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(MAX_BLOCK_REASON_LENGTH)))),
+  jwtKey: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(MAX_JWT_KEY_LENGTH)))),
+};
+
 /** `POST /admin/tenants`. */
 export const CREATE_TENANT_BODY = v.strictObject({ id: v.string() });
 /** `POST /admin/tenants/:tenant/suspend`, whose body may be left out. */
@@ -36,9 +49,10 @@ export const SUSPEND_TENANT_BODY = v.strictObject({
   reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
 });
 /** `PATCH /admin/tenants/:tenant`. */
-export const UPDATE_TENANT_BODY = v.strictObject({
-  statementTimeoutMs: v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
-});
+export const UPDATE_TENANT_BODY = v.pipe(
+  v.strictObject(TENANT_SETTINGS),
+  v.check((settings) => Object.keys(settings).length > 0, "it changes nothing"),
+);
 /** `POST /admin/tenants/:tenant/aliases`. */
 export const ADD_ALIAS_BODY = v.strictObject({ host: v.string() });
 /** `POST /admin/keys`. */
@@ -101,9 +115,7 @@ export function adminRoutes({
     .get("/tenants/:tenant", async (c) => c.json(await find(c, { deleted: true })))
     .patch("/tenants/:tenant", async (c) => {
       const settings = await body(c, UPDATE_TENANT_BODY);
-      const record = await catalog.update(tenantOf(c), settings);
-      await catalog.audit({ ...actorOf(c), action: "tenant.update", tenant: record.id, detail: settings });
-      return c.json(record);
+      return c.json(await lifecycle.configure(tenantOf(c), settings, actorOf(c)));
     })
     .delete("/tenants/:tenant", async (c) => c.json(await lifecycle.delete(tenantOf(c), actorOf(c))))
     .post("/tenants/:tenant/suspend", async (c) => {

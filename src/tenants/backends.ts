@@ -1,7 +1,7 @@
 // Owns which driver, and which budget of open handles, serves a tenant: the one that its record names.
 // Opens nothing.
 import type { TenantRecord } from "../catalog/tenant-record.ts";
-import type { Driver, Handle } from "../drivers/driver.ts";
+import type { DatabaseLimits, Driver, Handle } from "../drivers/driver.ts";
 import type { Closable, HandleCache, HandleCacheStats } from "../handle-cache/handle-cache.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -10,6 +10,8 @@ import { TenantryError } from "../tenantry-error.ts";
 export interface OpenTenant extends Closable {
   readonly id: TenantId;
   readonly handle: Handle;
+  /** Those that the handle keeps to. */
+  limits: DatabaseLimits;
 }
 
 /** A driver, and the handles of it that are open. */

@@ -1,12 +1,14 @@
-// Owns the making and ending of tenants: create, suspend, resume, delete, import, export.
+// Owns the making and ending of tenants: create, fork, configure, suspend, resume, delete, import, export.
 // Does not run their SQL, and does not know HTTP.
-import type { TenantRecord } from "../catalog/tenant-record.ts";
+import { SYSTEM_ACTOR } from "../catalog/audit-log.ts";
+import type { SettingsUpdate, TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseSource, Handle } from "../drivers/driver.ts";
 import { baseline } from "../migrations/baseline.ts";
 import { migrateDatabase } from "../migrations/migrate-database.ts";
 import { inspectStatement } from "../sql/inspect-statement.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { checkSettings, settingsOf } from "./tenant-settings.ts";
 import { about, type Tenants, unknownTenant } from "./tenants.ts";
 
 /** Milliseconds that running requests are given before a suspension or deletion gives up. */
@@ -21,8 +23,14 @@ export interface Act {
   readonly actor?: string;
 }
 
+/** What a tenant is made with. */
+export interface CreateOptions extends Act {
+  /** Its own limits, its block and its key. @default none */
+  readonly settings?: SettingsUpdate;
+}
+
 /** How an imported file meets the migrations. */
-export interface ImportOptions extends Act {
+export interface ImportOptions extends CreateOptions {
   /**
    * `true` journals every migration as applied without running it, a name those up to it: for a file that
    * has the schema but no journal. Without it, what is pending runs.
@@ -45,9 +53,9 @@ export class Lifecycle {
    * one.
    * @throws {TenantryError} `TENANT_EXISTS`, `MIGRATION_FAILED`, `DATABASE_FULL`, …
    */
-  create(id: TenantId, act: Act = {}): Promise<TenantRecord> {
+  async create(id: TenantId, options: CreateOptions = {}): Promise<TenantRecord> {
     const { migrations } = this.#tenants;
-    return this.#createFrom(id, act, {
+    return this.#createFrom(id, options, {
       key: migrations.hash,
       build: async (handle) => void (await migrateDatabase(handle, migrations)),
     });
@@ -88,6 +96,55 @@ export class Lifecycle {
     // A suspended tenant can be taken away, too.
     if (record.state === "active") await this.#tenants.use(id, (handle) => handle.snapshot(path));
     else await this.#tenants.visit(record, (handle) => handle.snapshot(path));
+  }
+
+  /**
+   * Sets a tenant's own limits, its block and its key. They hold for the next statement, in every process.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, `INVALID_ARGUMENT`
+   */
+  async configure(id: TenantId, settings: SettingsUpdate, { actor }: Act = {}): Promise<TenantRecord> {
+    const { catalog } = this.#tenants;
+    const checked = await checkSettings(settings);
+    const record = await catalog.update(id, checked);
+    await catalog.audit({
+      action: "tenant.update",
+      actor: actor ?? SYSTEM_ACTOR,
+      tenant: id,
+      detail: checked,
+    });
+    return record;
+  }
+
+  /** Folds the tenant's write-ahead log into its file. @throws {TenantryError} `DATABASE_BUSY`, … */
+  async checkpoint(id: TenantId): Promise<void> {
+    const { catalog } = this.#tenants;
+    const record = await catalog.get(id);
+    if (!record) throw unknownTenant(id);
+    const fold = async (handle: Handle): Promise<void> => handle.checkpoint?.();
+    await (record.state === "active" ? this.#tenants.use(id, fold) : this.#tenants.visit(record, fold));
+  }
+
+  /**
+   * Makes a new tenant of what `from` holds at this moment, with its settings.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_EXISTS`, `UNSUPPORTED`
+   */
+  async fork(from: TenantId, to: TenantId, act: Act = {}): Promise<TenantRecord> {
+    const { catalog, driver } = this.#tenants;
+    if (!driver.files) throw cannot(driver.name, "copy databases");
+    const source = await catalog.get(from);
+    if (!source) throw unknownTenant(from);
+    await this.#refuseExisting(to);
+    await using copy = await driver.files.scratch();
+    await this.exportFile(from, copy.path);
+    const handle = await driver.files.open(copy.path);
+    try {
+      // The copy's keys are its own: what was answered for the other tenant was not done in this one.
+      await handle.exec("DROP TABLE IF EXISTS _tenantry_idempotency");
+      await migrateDatabase(handle, this.#tenants.migrations);
+    } finally {
+      await handle.close();
+    }
+    return this.#createFrom(to, { ...act, settings: settingsOf(source) }, { file: copy.path });
   }
 
   /**
@@ -134,8 +191,13 @@ export class Lifecycle {
     return catalog.setState(id, { from: ["suspended"], to: "deleted", incarnation, whileLocked }, actor);
   }
 
-  async #createFrom(id: TenantId, { actor }: Act, source: DatabaseSource): Promise<TenantRecord> {
+  async #createFrom(
+    id: TenantId,
+    { actor, settings = {} }: CreateOptions,
+    source: DatabaseSource,
+  ): Promise<TenantRecord> {
     const { catalog, driver, migrations } = this.#tenants;
+    const checked = await checkSettings(settings);
     await this.#refuseExisting(id);
     const staged = await driver.stage(id, source);
     try {
@@ -146,6 +208,7 @@ export class Lifecycle {
         schemaVersion: migrations.version ?? "",
         schemaHash: migrations.hash,
         sizeBytes: staged.sizeBytes,
+        settings: checked,
         actor,
         provision: () => staged.commit(),
       });

@@ -1,9 +1,10 @@
 // Owns the way from a tenant's id to its open, migrated database: state, lease, run, release.
 // Does not know HTTP, and leaves making and removing tenants to `lifecycle.ts`.
+import type { Database } from "better-sqlite3";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
-import type { Driver, Handle, Session } from "../drivers/driver.ts";
+import type { Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { HandleCacheStats, Lease } from "../handle-cache/handle-cache.ts";
 import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
@@ -11,6 +12,7 @@ import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { Backend, Backends, OpenTenant } from "./backends.ts";
+import { assertReadable, BlockableSession, blockedError, BlockedRunner } from "./blocked-tenant.ts";
 import type { TenantScope } from "./tenant-scope.ts";
 
 /** Milliseconds between two looks at what other processes have changed in the catalog. */
@@ -80,19 +82,43 @@ export class Tenants {
   runner(tenant: TenantId): DatabaseRunner {
     this.scope.check(tenant);
     return {
-      run: (statement, options) => this.use(tenant, (handle) => handle.run(statement, options)),
-      batch: (statements, options) => this.use(tenant, (handle) => handle.batch(statements, options)),
-      exec: (sql) => this.use(tenant, (handle) => handle.exec(sql)),
-      transaction: (mode, fn, options) => this.use(tenant, (handle) => handle.transaction(mode, fn, options)),
+      run: (statement, options) => this.#run(tenant, (runner) => runner.run(statement, options)),
+      batch: (statements, options) => this.#run(tenant, (runner) => runner.batch(statements, options)),
+      exec: (sql) => this.#run(tenant, (runner) => runner.exec(sql)),
+      transaction: (mode, fn, options) =>
+        this.use(tenant, async (handle, record) => {
+          if (record.blocked && mode === "write") throw blockedError(record);
+          assertReadable(record);
+          return handle.transaction(mode, fn, options);
+        }),
     };
   }
 
   /**
-   * Runs `fn` with the open handle of a tenant, leased until `fn` settles.
+   * Runs `fn`, which is synchronous, with the raw database of a tenant. One that takes no writes is lent to read.
+   * @throws {TenantryError} as {@link use} does, and `TENANT_BLOCKED`, `UNSUPPORTED`
+   */
+  withSqlite<T>(tenant: TenantId, fn: (sqlite: Database) => T): Promise<T> {
+    return this.use(tenant, async (handle, record) => {
+      assertReadable(record);
+      if (!handle.withSqlite) {
+        throw new TenantryError("UNSUPPORTED", "The driver has no better-sqlite3 database to give.");
+      }
+      return handle.withSqlite((sqlite) => {
+        // Whoever lends it sets it back.
+        if (record.blocked) sqlite.pragma("query_only = ON");
+        return fn(sqlite);
+      });
+    });
+  }
+
+  /**
+   * Runs `fn` with the open handle of a tenant, leased until `fn` settles. Blocks are not looked at: they are for
+   * callers' SQL.
    * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_SUSPENDED`, `TENANT_QUARANTINED`, `DATABASE_*`,
    * `CACHE_EXHAUSTED`, `WRONG_TENANT`, and what `fn` throws
    */
-  use<T>(tenant: TenantId, fn: (handle: Handle) => Promise<T>): Promise<T> {
+  use<T>(tenant: TenantId, fn: (handle: Handle, record: TenantRecord) => Promise<T>): Promise<T> {
     const wrong = this.scope.refusal(tenant);
     if (wrong) return Promise.reject(wrong);
     const record = this.catalog.peek(tenant);
@@ -107,11 +133,13 @@ export class Tenants {
     const record = await this.#find(tenant);
     assertServing(record);
     const { cache, driver } = this.#backends.of(record);
-    return cache
+    const lease = await cache
       .acquire(record.incarnation, () => this.#open(record, driver))
       .catch((error: unknown) => {
         throw about(tenant, error);
       });
+    keepToLimits(lease.handle, record);
+    return lease;
   }
 
   /**
@@ -121,7 +149,11 @@ export class Tenants {
   async session(tenant: TenantId): Promise<LeasedSession> {
     const lease = await this.lease(tenant);
     try {
-      const session = await lease.handle.handle.session();
+      const session = new BlockableSession(
+        await lease.handle.handle.session(),
+        () => this.catalog.peek(tenant),
+        () => this.#find(tenant),
+      );
       return { session, release: () => session.close().finally(() => lease.release()) };
     } catch (error) {
       lease.release();
@@ -138,7 +170,7 @@ export class Tenants {
   async visit<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
     const { cache, driver } = this.#backends.of(record);
     if (cache.has(record.incarnation) && record.state === "active") return this.#useRecord(record, fn);
-    const handle = await driver.open(record.id).catch((error: unknown) => {
+    const handle = await driver.open(record.id, record).catch((error: unknown) => {
       throw about(record.id, error);
     });
     try {
@@ -205,7 +237,14 @@ export class Tenants {
     await Promise.all(this.#backends.all.map(({ cache }) => cache.close(graceMs)));
   }
 
-  #useRecord<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
+  /** Runs callers' SQL, as far as the tenant's block lets it. */
+  #run<T>(tenant: TenantId, fn: (runner: SqlRunner) => Promise<T>): Promise<T> {
+    return this.use(tenant, (handle, record) =>
+      fn(record.blocked === null ? handle : new BlockedRunner(handle, record)),
+    );
+  }
+
+  #useRecord<T>(record: TenantRecord, fn: (handle: Handle, record: TenantRecord) => Promise<T>): Promise<T> {
     const refused = refusal(record);
     if (refused) return Promise.reject(refused);
     let backend: Backend;
@@ -218,7 +257,10 @@ export class Tenants {
       .use(
         record.incarnation,
         () => this.#open(record, backend.driver),
-        (open) => fn(open.handle),
+        (open) => {
+          keepToLimits(open, record);
+          return fn(open.handle, record);
+        },
       )
       .catch((error: unknown) => {
         throw about(record.id, error);
@@ -233,7 +275,7 @@ export class Tenants {
 
   async #open(record: TenantRecord, driver: Driver): Promise<OpenTenant> {
     const { id } = record;
-    const handle = await driver.open(id);
+    const handle = await driver.open(id, record);
     // From here on the watch looks after it, also while it is migrated.
     this.#openNow.set(record.incarnation, id);
     const close = (): Promise<void> => {
@@ -248,7 +290,7 @@ export class Tenants {
       await close();
       throw isTenantryError(error, "MIGRATION_FAILED") ? quarantined(id, error) : error;
     }
-    return { id, handle, close };
+    return { id, handle, limits: record, close };
   }
 
   /** Notes the opening, unless one a moment ago has left the same: a write to the catalog costs a tenth of an open. */
@@ -316,6 +358,15 @@ export function unknownTenant(tenant: string): TenantryError {
 export function about(tenant: TenantId, error: unknown): unknown {
   if (!(error instanceof TenantryError) || error.tenant !== undefined) return error;
   return new TenantryError(error.code, error.message, { ...error, tenant, cause: error.cause });
+}
+
+/** Has an open database keep to what the catalog says by now. */
+function keepToLimits(open: OpenTenant, record: TenantRecord): void {
+  const { limits } = open;
+  if (limits.maxBytes === record.maxBytes && limits.transactionTimeoutMs === record.transactionTimeoutMs)
+    return;
+  open.handle.setLimits?.(record);
+  open.limits = record;
 }
 
 function assertServing(record: TenantRecord): void {

@@ -28,8 +28,8 @@ export interface ConnectionOptions {
   readonly cacheBytes: number;
   /** Prepared statements kept. */
   readonly statementCacheEntries: number;
-  /** Pages that the database may grow to; 0 for no limit. */
-  readonly maxPages: number;
+  /** Bytes that the database may grow to; 0 for no limit. */
+  readonly maxBytes: number;
   readonly watch?: StatementWatch;
   /** Shared by all connections of a driver. */
   readonly knownSql: KnownSql;
@@ -72,6 +72,7 @@ export class Connection {
   readonly #facts: ConnectionFacts;
   readonly #knownSql: KnownSql;
   readonly #pragmas: string;
+  #maxBytes = 0;
   readonly #watch: StatementWatch | undefined;
   /** As it was when somebody last asked. */
   #sizeBytes: number;
@@ -87,11 +88,13 @@ export class Connection {
     try {
       this.#pragmas = pragmas(options);
       sqlite.exec(this.#pragmas);
+      if (options.maxBytes > 0) limitSize(sqlite, options.maxBytes);
     } catch (error) {
       sqlite.close();
       throw error;
     }
     this.sqlite = sqlite;
+    this.#maxBytes = options.maxBytes;
     this.#facts = new ConnectionFacts(sqlite);
     this.#prepared = new StatementCache(options.statementCacheEntries);
     this.#knownSql = options.knownSql;
@@ -140,7 +143,15 @@ export class Connection {
     this.sqlite.defaultSafeIntegers(false);
     this.sqlite.unsafeMode(false);
     this.sqlite.exec(this.#pragmas);
+    if (this.#maxBytes > 0) limitSize(this.sqlite, this.#maxBytes);
     this.#sizeKnown = false;
+  }
+
+  /** Lets the database grow up to so many bytes from now on; 0 for no limit. Nothing where that is so already. */
+  limitSize(maxBytes: number): void {
+    if (maxBytes === this.#maxBytes) return;
+    limitSize(this.sqlite, maxBytes);
+    this.#maxBytes = maxBytes;
   }
 
   /** Prepares `sql`, or finds it prepared. @throws {TenantryError} `SQL_ERROR`, `SQL_REFUSED`, … */
@@ -324,7 +335,18 @@ export function readOnly(): TenantryError {
   });
 }
 
-function pragmas({ durability, cacheBytes, maxPages }: ConnectionOptions): string {
+/** SQLite's own limit of pages, which stands for none. */
+const MOST_PAGES = 0xfffffffe;
+
+function limitSize(sqlite: Database.Database, maxBytes: number): void {
+  const pageBytes = sqlite.pragma("page_size", { simple: true }) as number;
+  // SQLite takes no 0, and keeps to the pages that there are.
+  const pages =
+    maxBytes === 0 ? MOST_PAGES : Math.min(MOST_PAGES, Math.max(1, Math.floor(maxBytes / pageBytes)));
+  sqlite.pragma(`max_page_count = ${pages}`);
+}
+
+function pragmas({ durability, cacheBytes }: ConnectionOptions): string {
   return [
     "PRAGMA journal_mode = WAL",
     `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`,
@@ -333,7 +355,7 @@ function pragmas({ durability, cacheBytes, maxPages }: ConnectionOptions): strin
     "PRAGMA cell_size_check = ON",
     `PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT_BYTES}`,
     `PRAGMA cache_size = -${Math.max(1, Math.floor(cacheBytes / 1024))}`,
-    ...(maxPages > 0 ? [`PRAGMA max_page_count = ${maxPages}`] : []),
+    "PRAGMA query_only = OFF",
   ].join(";");
 }
 

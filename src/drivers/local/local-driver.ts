@@ -6,7 +6,7 @@ import { access, rename, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
-import type { DatabaseFiles, DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
+import type { DatabaseFiles, DatabaseLimits, DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
 import { Connection } from "./connection.ts";
 import {
   copyDurably,
@@ -38,7 +38,6 @@ const MAX_SPARE_SESSIONS = 16;
 
 /** Descriptors of an open database: the file, its `-wal` and its `-shm`. */
 const DESCRIPTORS_PER_HANDLE = 3;
-const PAGE_BYTES = 4096;
 
 /** A busy file is asked again after this long at first, and at most this much later in the end, in ms. */
 const FIRST_RETRY_MS = 1;
@@ -121,7 +120,7 @@ export function localDriver({
     busyTimeoutMs,
     transactionTimeoutMs,
     maxSessions,
-    maxPages: Math.floor(maxDatabaseBytes / PAGE_BYTES),
+    maxBytes: maxDatabaseBytes,
     knownSql: new KnownSql(),
   };
   const templates = new Map<string, Promise<string>>();
@@ -135,7 +134,7 @@ export function localDriver({
       if (create) new Database(path, { timeout: 0 }).close();
       return new Connection(path, options, sizeBytes);
     }).catch((error: unknown) => whyNotOpened(path, error));
-    return new LocalHandle(path, shared, parts, options);
+    return new LocalHandle(path, shared, parts, options, handleOptions);
   };
   const openFile: LocalDriver["openFile"] = (path, { create = false } = {}) =>
     openHandle(path, handleOptions, { create });
@@ -146,6 +145,14 @@ export function localDriver({
           watch: { begin: () => statements.begin(name), end: (ms) => statements.end(name, ms) },
         }
       : handleOptions;
+  const limited = (options: LocalHandleOptions, limits: DatabaseLimits | undefined): LocalHandleOptions =>
+    limits
+      ? {
+          ...options,
+          maxBytes: limits.maxBytes ?? maxDatabaseBytes,
+          transactionTimeoutMs: limits.transactionTimeoutMs ?? transactionTimeoutMs,
+        }
+      : options;
 
   const scratchPath = async (): Promise<string> => {
     await makeFolder(join(dir, "scratch"));
@@ -235,11 +242,11 @@ export function localDriver({
       },
       pathOf: (name) => databasePath(dir, name),
     },
-    async open(name) {
+    async open(name, limits) {
       const path = databasePath(dir, name);
       try {
         const sizeBytes = assertNotHollow(path);
-        return await openHandle(path, watched(name), { sizeBytes });
+        return await openHandle(path, limited(watched(name), limits), { sizeBytes });
       } catch (error) {
         if (!(await exists(path))) throw missing(name, error);
         return rethrowAsOurs(error);

@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import { FifoLock, MAX_TIMER_MS } from "../../fifo-lock.ts";
 import { TenantryError } from "../../tenantry-error.ts";
 import type {
+  DatabaseLimits,
   ExecResult,
   Handle,
   ResultSet,
@@ -49,6 +50,9 @@ const LAST_RETRY_MS = 50;
 export class LocalHandle implements Handle, SessionOwner {
   readonly path: string;
   readonly #options: LocalHandleOptions;
+  readonly #defaults: Pick<LocalHandleOptions, "maxBytes" | "transactionTimeoutMs">;
+  #maxBytes: number;
+  #transactionTimeoutMs: number;
   readonly #turns: TurnQueue;
   readonly #pool: SessionPool;
   readonly #writers: FifoLock;
@@ -56,8 +60,18 @@ export class LocalHandle implements Handle, SessionOwner {
   #shared: Connection;
   #closed = false;
 
-  constructor(path: string, shared: Connection, parts: LocalHandleParts, options: LocalHandleOptions) {
+  /** @param defaults the bounds of a database that has none of its own */
+  constructor(
+    path: string,
+    shared: Connection,
+    parts: LocalHandleParts,
+    options: LocalHandleOptions,
+    defaults: Pick<LocalHandleOptions, "maxBytes" | "transactionTimeoutMs"> = options,
+  ) {
     this.path = path;
+    this.#defaults = defaults;
+    this.#maxBytes = options.maxBytes;
+    this.#transactionTimeoutMs = options.transactionTimeoutMs;
     this.#shared = shared;
     this.#turns = parts.turns;
     this.#pool = parts.pool;
@@ -111,7 +125,7 @@ export class LocalHandle implements Handle, SessionOwner {
   async transaction<T>(
     mode: TransactionMode,
     fn: (tx: SqlRunner) => Promise<T>,
-    { timeoutMs = this.#options.transactionTimeoutMs }: { readonly timeoutMs?: number } = {},
+    { timeoutMs = this.#transactionTimeoutMs }: { readonly timeoutMs?: number } = {},
   ): Promise<T> {
     const release = mode === "write" ? await this.#writers.acquire() : undefined;
     try {
@@ -151,7 +165,7 @@ export class LocalHandle implements Handle, SessionOwner {
       turns: this.#turns,
       release,
       writers: this.#writers,
-      transactionTimeoutMs: this.#options.transactionTimeoutMs,
+      transactionTimeoutMs: this.#transactionTimeoutMs,
       attempt: (call) => this.#attempt(call),
     });
   }
@@ -200,6 +214,23 @@ export class LocalHandle implements Handle, SessionOwner {
     }
   }
 
+  setLimits({ maxBytes, transactionTimeoutMs }: DatabaseLimits): void {
+    this.#transactionTimeoutMs = transactionTimeoutMs ?? this.#defaults.transactionTimeoutMs;
+    this.#maxBytes = maxBytes ?? this.#defaults.maxBytes;
+    this.#shared.limitSize(this.#maxBytes);
+  }
+
+  checkpoint(): Promise<void> {
+    return this.#turns.run(() =>
+      this.#write(() => {
+        this.#shared.begins();
+        const [state] = this.#shared.sqlite.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
+        // SQLite tells of readers and writers by a row, where any other statement fails.
+        if (state?.busy) throw new Database.SqliteError("database is locked", "SQLITE_BUSY");
+      }),
+    );
+  }
+
   async sizeBytes(): Promise<number> {
     return this.#attempt(() => this.#shared.sizeBytes);
   }
@@ -227,7 +258,7 @@ export class LocalHandle implements Handle, SessionOwner {
 
   /** For the pool of connections. */
   openConnection(): Connection | Promise<Connection> {
-    return this.#attempt(() => new Connection(this.path, this.#options));
+    return this.#attempt(() => new Connection(this.path, { ...this.#options, maxBytes: this.#maxBytes }));
   }
 
   get closed(): boolean {
@@ -296,6 +327,7 @@ export class LocalHandle implements Handle, SessionOwner {
     const permit = await this.#sessions.acquire();
     try {
       const lease = await this.#pool.acquire(this);
+      lease.connection.limitSize(this.#maxBytes);
       const release = (): void => {
         lease.release();
         permit();

@@ -15,7 +15,10 @@ const BY_RESULT_CODE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
     "DATABASE_CORRUPT",
     "The file is not a SQLite database. Restore it from a snapshot or a backup.",
   ],
-  SQLITE_FULL: ["DATABASE_FULL", "Free some disk space, or raise the tenant's size limit."],
+  SQLITE_FULL: [
+    "DATABASE_FULL",
+    "Free some disk space, or raise the size limit of the tenant (maxBytes) or of all (maxDatabaseBytes).",
+  ],
   SQLITE_READONLY: [
     "DATABASE_READ_ONLY",
     "Check who owns the file and its folder, and how the disk is mounted.",

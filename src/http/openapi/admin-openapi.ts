@@ -81,7 +81,7 @@ export const ROUTES: readonly RouteDescription[] = [
     method: "patch",
     path: "/admin/tenants/{tenant}",
     tag: "tenants",
-    summary: "Change a tenant's own limits",
+    summary: "Change a tenant's own limits, its block and its key",
     scope: "admin",
     body: UPDATE_TENANT_BODY,
     responses: ok("The tenant.", TENANT),

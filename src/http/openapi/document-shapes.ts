@@ -2,7 +2,7 @@
 // Checks nothing: the routes check their own bodies.
 import * as v from "valibot";
 import { SCOPES } from "../../auth/caller.ts";
-import { TENANT_STATES } from "../../catalog/tenant-record.ts";
+import { TENANT_BLOCKS, TENANT_STATES } from "../../catalog/tenant-record.ts";
 import type { BodyDescription } from "./route-description.ts";
 
 const time = v.pipe(v.number(), v.integer(), v.description("Milliseconds since 1970, UTC."));
@@ -26,11 +26,22 @@ export const TENANT = v.object({
   createdAt: time,
   updatedAt: time,
   openedAt: v.nullable(time),
+  deletedAt: v.nullable(time),
   statementTimeoutMs: v.pipe(
     v.nullable(v.number()),
     v.description("Milliseconds that a request may take; null for the server's own limit."),
   ),
-  deletedAt: v.nullable(time),
+  transactionTimeoutMs: v.pipe(
+    v.nullable(v.number()),
+    v.description("Milliseconds that a transaction may be open; null for the server's own limit."),
+  ),
+  maxBytes: v.pipe(
+    v.nullable(bytes),
+    v.description("Bytes that the database may grow to; null for the server's own limit."),
+  ),
+  blocked: v.pipe(v.nullable(v.picklist(TENANT_BLOCKS)), v.description("What its callers cannot do.")),
+  blockReason: v.nullable(v.string()),
+  jwtKey: v.pipe(v.nullable(v.string()), v.description("A public key whose tokens are good for it alone.")),
 });
 export const KEY = v.object({
   id: v.string(),
