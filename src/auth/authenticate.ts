@@ -124,7 +124,8 @@ function callerOfKey({ id, tenant, scope, expiresAt }: ApiKeyRecord): Caller {
   };
 }
 
-function readCredential(authorization: string): string {
+/** The token or key of an Authorization header. @throws {TenantryError} `UNAUTHENTICATED` */
+export function readCredential(authorization: string): string {
   if (authorization.length <= MAX_AUTHORIZATION_LENGTH) {
     const [, scheme = "", value = ""] = /^([a-z]+) +([^\s,]+) *$/i.exec(authorization) ?? [];
     if (scheme.toLowerCase() === "bearer") return value;

@@ -70,18 +70,34 @@ export async function verifyToken(
   nowMs = Date.now(),
 ): Promise<Caller> {
   if (keys.length === 0) throw refused("This server accepts no tokens: it has no public key.");
-  for (const { publicKey } of keys) {
-    try {
-      const { payload } = await jwtVerify(jwt, publicKey, {
-        algorithms: ["EdDSA", "Ed25519"],
-        currentDate: new Date(nowMs),
-      });
-      return callerOf(payload);
-    } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw explain(error);
-    }
+  for (const key of keys) {
+    const caller = await readToken(jwt, key, nowMs);
+    if (caller) return caller;
   }
   throw refused("The token's signature does not fit any of this server's public keys.");
+}
+
+/**
+ * Who the token says that its bearer is; `undefined` where another key has signed it.
+ *
+ * @param nowMs Milliseconds since 1970.
+ * @throws {TenantryError} `UNAUTHENTICATED`
+ */
+export async function readToken(
+  jwt: string,
+  { publicKey }: VerificationKey,
+  nowMs = Date.now(),
+): Promise<Caller | undefined> {
+  try {
+    const { payload } = await jwtVerify(jwt, publicKey, {
+      algorithms: ["EdDSA", "Ed25519"],
+      currentDate: new Date(nowMs),
+    });
+    return callerOf(payload);
+  } catch (error) {
+    if (error instanceof errors.JWSSignatureVerificationFailed) return undefined;
+    throw explain(error);
+  }
 }
 
 function claimsOf(tenant: string | undefined, scope: Scope): JWTPayload {

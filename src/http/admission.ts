@@ -1,13 +1,13 @@
 // Owns whether somebody may come in: who asks, which tenant is named, whether it is there, how often it was asked.
 // Runs no SQL, and leaves to the routes what they need the right for.
-import type { Caller } from "../auth/caller.ts";
+import { type Caller, LOCAL_CALLER } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { unknownTenant } from "../tenants/tenants.ts";
 import type { Access } from "./access.ts";
-import { authorize, unauthenticated } from "./authorize.ts";
+import { authorize, NEEDS_CREDENTIALS, unauthenticated } from "./authorize.ts";
 import type { HeaderGetter, TenantResolver } from "./resolve-tenant.ts";
 import type { TenantRate } from "./tenant-rate.ts";
 
@@ -41,9 +41,9 @@ export type Admission = (
 /** The one way in, for requests over HTTP and over sockets. */
 export function admission({ access, catalog, resolver, rate }: AdmissionParts): Admission {
   return async (url, header, remoteAddress) => {
-    const asked = access.callerOf(header, remoteAddress);
-    const caller = asked instanceof Promise ? await asked : asked;
-    if (caller === undefined) throw unauthenticated("This needs credentials.");
+    const asked = access.callerOf(header, remoteAddress, () => resolver.resolve(url, header));
+    let caller = asked instanceof Promise ? await asked : asked;
+    if (caller === undefined) throw unauthenticated(NEEDS_CREDENTIALS);
     const named = resolver.resolve(url, header, caller);
     const tenant = named instanceof Promise ? await named : named;
     if (tenant === undefined) throw tenantRequired();
@@ -51,6 +51,9 @@ export function admission({ access, catalog, resolver, rate }: AdmissionParts): 
     authorize(caller, { scope: "read", tenant });
     const record = catalog.peek(tenant) ?? (await catalog.get(tenant));
     if (record === undefined) throw unknownTenant(tenant);
+    // Open means that nobody has made a key: for this tenant somebody has.
+    if (record.jwtKey !== null && caller === LOCAL_CALLER)
+      caller = await access.callerByKeyOf(tenant, header);
     authorize(caller, { scope: "read", tenant, incarnation: record.incarnation });
     if (rate) await rate(tenant);
     return { caller, tenant, record };

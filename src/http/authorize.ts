@@ -23,7 +23,7 @@ export interface Action {
  * scope is too small, `TENANT_NOT_FOUND` when there is none.
  */
 export function authorize(caller: Caller | undefined, action: Action, nowMs = Date.now()): void {
-  if (caller === undefined) throw unauthenticated("This needs credentials.");
+  if (caller === undefined) throw unauthenticated(NEEDS_CREDENTIALS);
   if (caller.expiresAt !== null && caller.expiresAt <= nowMs) {
     throw unauthenticated("The credentials have expired.");
   }
@@ -40,6 +40,9 @@ export function authorize(caller: Caller | undefined, action: Action, nowMs = Da
 function isOutlived({ incarnation }: Caller, present: string | undefined): boolean {
   return incarnation !== null && present !== undefined && incarnation !== present;
 }
+
+/** What is said to a caller who has shown nothing. */
+export const NEEDS_CREDENTIALS = "This needs credentials.";
 
 /** The error for a caller who has shown nothing, or nothing that still holds. */
 export function unauthenticated(message: string): TenantryError {
