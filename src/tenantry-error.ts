@@ -40,9 +40,6 @@ export const ERROR_CODES = [
   "DATABASE_READ_ONLY",
   "DATABASE_FULL",
   "DATABASE_IO",
-  "DATABASE_UNREACHABLE",
-  "DATABASE_REFUSED",
-  "DATABASE_THROTTLED",
   "CACHE_EXHAUSTED",
   // executors
   "STATEMENT_TIMEOUT",
@@ -85,6 +82,11 @@ export const ERROR_CODES = [
   "IMPORT_INVALID",
   // backups
   "BACKUPS_UNAVAILABLE",
+  "SNAPSHOT_NOT_FOUND",
+  "NOTHING_REPLACED",
+  "REPLICA_EMPTY",
+  "REPLICA_RANGE",
+  "REPLICA_DAMAGED",
   // anything that is our own fault
   "INTERNAL",
 ] as const;

@@ -27,6 +27,7 @@ const OPTIONS = v.strictObject({
   maxSessions: v.optional(count),
   maxDatabaseBytes: v.optional(amount),
   watchMs: v.optional(amount),
+  replica: v.optional(v.string("is a URL")),
   statements: v.optional(v.custom<StatementsWatch>((value) => typeof value === "object")),
 });
 
@@ -61,6 +62,8 @@ export interface TenantryOptions {
   readonly drainTimeoutMs?: number | undefined;
   /** Prepared statements kept for each open database. @default 64 */
   readonly statementCacheEntries?: number | undefined;
+  /** Where tenants are replicated to, such as `s3://bucket/tenants`. @default nowhere */
+  readonly replica?: string | undefined;
   /** Connections of one database besides the shared one. @default 8 */
   readonly maxSessions?: number | undefined;
   /** Bytes that one database may grow to; 0 for no limit. @default 0 */

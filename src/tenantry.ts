@@ -2,6 +2,7 @@
 // Nothing else constructs more than its own parts.
 import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
+import { createRecovery, type Recovery } from "./backups/recovery.ts";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import type { Driver } from "./drivers/driver.ts";
@@ -74,6 +75,8 @@ export interface Tenantry extends AsyncDisposable {
   readonly lifecycle: Lifecycle;
   /** Migrations over all tenants. */
   readonly fleet: FleetMigration;
+  /** Snapshots, and bringing tenants back from them, from a replica, or from files. */
+  readonly recovery: Recovery;
 
   /** A tenant's database, by D1's API. @throws {TenantryError} `INVALID_TENANT_ID`, `WRONG_TENANT` */
   database(tenant: string): TenantDatabase;
@@ -171,6 +174,13 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 
   const lifecycle = new Lifecycle(tenants, options.drainTimeoutMs);
   const fleet = new FleetMigration(tenants);
+  const recovery = createRecovery({
+    tenants,
+    lifecycle,
+    driver,
+    replica: options.replica,
+    drainTimeoutMs: options.drainTimeoutMs,
+  });
 
   const pools: ExecutorPool[] = [];
   const executors = ({ executors: size, app = {}, ...poolOptions }: ExecutorOptions): ExecutorPool => {
@@ -216,6 +226,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
+    recovery.close();
     try {
       // In one turn: what comes after the call of close() is refused, here and there.
       await Promise.all([tenants.close(graceMs), ...pools.map((pool) => pool.close(graceMs))]);
@@ -232,6 +243,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     tenants,
     lifecycle,
     fleet,
+    recovery,
     database: (tenant) => databaseOf(parseTenantId(tenant)),
     withSqlite: async (tenant, fn) => tenants.withSqlite(parseTenantId(tenant), fn),
     run: (tenant, fn) => {

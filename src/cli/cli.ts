@@ -17,6 +17,7 @@ export const DEFAULT_MIGRATIONS = "./migrations";
 export interface GlobalSettings {
   readonly data: string;
   readonly migrations: string;
+  readonly replica?: string;
 }
 
 /** How a command opens the data folder. */
@@ -64,7 +65,7 @@ export class Cli {
 
   /** Opens the data folder. The caller closes it. @throws {TenantryError} `DATABASE_*`, `MIGRATIONS_INVALID` */
   async open({ create = false, migrations = false, ...options }: OpenOptions = {}): Promise<Tenantry> {
-    const { data, migrations: folder } = this.settings;
+    const { data, migrations: folder, replica } = this.settings;
     if (!create && !(await isDataFolder(data))) {
       throw new WrongUse(
         `There is no data folder at "${data}".`,
@@ -73,7 +74,7 @@ export class Cli {
     }
     const from = migrations === true ? folder : migrations || undefined;
     try {
-      return await createTenantry({ data, migrations: from, ...options });
+      return await createTenantry({ data, migrations: from, replica: replica || undefined, ...options });
     } catch (error) {
       if (!isTenantryError(error) || !error.code.startsWith("DATABASE_")) throw error;
       // Nothing but the catalog has been opened, and its errors do not say so.

@@ -9,7 +9,7 @@ const LINES = 10;
 
 /** Follows a run. */
 export interface ProgressView {
-  update(progress: MigrateProgress): void;
+  update(progress: Pick<MigrateProgress, "done" | "failed">): void;
   /** Ends the bar, so that lines can follow it. */
   stop(): void;
 }

@@ -9,9 +9,11 @@ import { examples } from "./examples.ts";
 import { migrateCommand } from "./migrate-command.ts";
 import { pathCommand } from "./path-command.ts";
 import { queryCommand } from "./query-command.ts";
+import { restoreCommand } from "./restore-command.ts";
 import type { Screen } from "./screen.ts";
 import { serveCommand } from "./serve-command.ts";
 import { setting } from "./setting.ts";
+import { snapshotCommand } from "./snapshot-command.ts";
 import { shellCommand } from "./shell-command.ts";
 import { tenantsCommand } from "./tenants-command.ts";
 import { tokenCommand } from "./token-command.ts";
@@ -33,6 +35,7 @@ export function createProgram(screen: Screen): { readonly program: Command; read
     .helpCommand("help [command]", "print help for a command")
     .addOption(setting("--data <dir>", "the data folder").default(DEFAULT_DATA))
     .addOption(setting("--migrations <dir>", "the folder of the migrations").default(DEFAULT_MIGRATIONS))
+    .addOption(setting("--replica <url>", "where tenants are replicated to, such as s3://bucket/tenants"))
     .addOption(setting("--json", "print results and errors as JSON"))
     .configureHelp({
       showGlobalOptions: true,
@@ -49,6 +52,8 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   migrateCommand(program, cli);
   queryCommand(program, cli);
   shellCommand(program, cli);
+  snapshotCommand(program, cli);
+  restoreCommand(program, cli);
   tokenCommand(program, cli);
   auditCommand(program, cli);
   doctorCommand(program, cli);

@@ -3,8 +3,8 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { copyFile, rename, rm, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import Database from "better-sqlite3";
 import type { Command } from "commander";
+import { copyDatabase } from "../backups/prepare-restore.ts";
 import { exists } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -93,33 +93,6 @@ export function exportCommand(tenants: Command, cli: Cli): void {
         await screen.print(`exported ${id} to ${output}, ${bytesText(size)}`);
       });
     });
-}
-
-/**
- * Copies a database page by page through SQLite, which sees what is still in its write-ahead log, or in
- * another program's transaction, and changes nothing.
- */
-async function copyDatabase(file: string, to: string): Promise<void> {
-  if (!(await stat(file)).isFile()) throw new WrongUse(`${file} is not a file.`);
-  try {
-    const source = new Database(file, { readonly: true, fileMustExist: true, timeout: 5000 });
-    try {
-      await source.backup(to);
-    } finally {
-      source.close();
-    }
-  } catch (error) {
-    if (!(error instanceof Database.SqliteError)) throw error;
-    throw new TenantryError(
-      "IMPORT_INVALID",
-      `${file} cannot be read as a SQLite database: ${error.message}.`,
-      {
-        hint: "Name a SQLite 3 file that this user can read.",
-        sqliteCode: error.code,
-        cause: error,
-      },
-    );
-  }
 }
 
 /** SQLite takes an empty file for an empty database; who imports one has named the wrong file. */

@@ -216,6 +216,12 @@ export interface DatabaseFiles<H extends Handle = Handle> {
   open(path: string): Promise<H>;
   /** Where the database of that name lies, whether or not it is there. */
   pathOf(name: string): string;
+  /**
+   * Puts the file at `path`, which is gone from its place afterwards, in the place of the database of that name,
+   * which is at `keep` then. Whoever is killed half-way leaves the one or the other, whole.
+   * @throws {TenantryError} `DATABASE_BUSY` where somebody has one of the two open
+   */
+  replace(name: string, path: string, keep: string): Promise<void>;
 }
 
 /** One kind of backend. A factory makes it: `localDriver({ dir })`. */

@@ -308,6 +308,8 @@ export class Tenants {
   async #unchanged(record: TenantRecord): Promise<TenantRecord> {
     const now = await this.catalog.get(record.id, { upToNow: true });
     if (now?.incarnation !== record.incarnation) throw unknownTenant(record.id);
+    // The file that was opened may be the one that a restore has just replaced.
+    if (now.backupEpoch !== record.backupEpoch) throw replacedMeanwhile(record.id);
     return now;
   }
 
@@ -384,7 +386,7 @@ function refusal({ id, state, reason }: TenantRecord): TenantryError | undefined
     });
   }
   if (state === "quarantined") return quarantined(id);
-  return new TenantryError("TENANT_BUSY", `Tenant "${id}" is ${state}.`, {
+  return new TenantryError("TENANT_BUSY", `Tenant "${id}" is ${state}${because(reason)}.`, {
     tenant: id,
     hint: "Try again in a moment.",
     retryAfterSeconds: 1,
@@ -397,6 +399,14 @@ function quarantined(id: TenantId, cause?: unknown): TenantryError {
     hint: `See why with "tenantry tenants show ${id}", and try again with "tenantry migrate retry ${id}".`,
     retryAfterSeconds: QUARANTINE_RETRY_AFTER_SECONDS,
     cause,
+  });
+}
+
+function replacedMeanwhile(tenant: TenantId): TenantryError {
+  return new TenantryError("TENANT_BUSY", `Tenant "${tenant}" has just been restored.`, {
+    tenant,
+    hint: "Try again.",
+    retryAfterSeconds: 1,
   });
 }
 

@@ -23,6 +23,7 @@ import { assertNotHollow } from "./file-check.ts";
 import { KnownSql } from "./known-sql.ts";
 import { LocalHandle, type LocalHandleOptions } from "./local-handle.ts";
 import { SessionPool } from "./session-pool.ts";
+import { replaceDatabase } from "./replace-database.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
@@ -241,6 +242,17 @@ export function localDriver({
         return openFile(path);
       },
       pathOf: (name) => databasePath(dir, name),
+      async replace(name, path, keep) {
+        await assertAlone(path);
+        const to = databasePath(dir, name);
+        // Whoever opens it in this moment meets the lock, and the new file after that.
+        const alone = await retryWhileBusy(busyTimeoutMs, () => openAlone(to)).catch(unlessUnusable);
+        try {
+          await replaceDatabase(path, to, keep).catch(rethrowAsOurs);
+        } finally {
+          alone?.close();
+        }
+      },
     },
     async open(name, limits) {
       const path = databasePath(dir, name);

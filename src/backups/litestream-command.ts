@@ -1,0 +1,65 @@
+// Owns a run of Litestream's program to its end: its arguments, its answer, and what its errors mean.
+// Knows no tenants. No password of a URL is in the errors.
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { TenantryError } from "../tenantry-error.ts";
+import type { LitestreamBinary } from "./litestream-binary.ts";
+
+/** What a run failed with, before anybody knows what it means. */
+export class LitestreamFailure extends Error {
+  override readonly name = "LitestreamFailure";
+}
+
+/** Runs Litestream and gives what it printed. @throws {LitestreamFailure} its own last words */
+export async function runLitestream(
+  { path }: LitestreamBinary,
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<string> {
+  signal?.throwIfAborted();
+  const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], signal });
+  const exit = Promise.withResolvers<number | null>();
+  child.once("error", exit.reject);
+  child.once("close", exit.resolve);
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit.promise]);
+  if (code === 0) return stdout;
+  const [last = ""] = stderr.trim().split("\n").slice(-1);
+  const words = last.replace(/^Error: /, "") || `exit code ${code}`;
+  throw new LitestreamFailure(words.replaceAll(/:\/\/[^/@\s]+@/g, "://"));
+}
+
+/** What can be wrong on the way to a replica, by Litestream's and the services' words. */
+const UNREACHABLE =
+  /connection refused|connection reset|no such host|timeout|timed out|deadline exceeded|AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket|StatusCode: (?:4(?:01|03)|5\d\d)|aws config|credentials|handshake|permission denied/i;
+
+/** The error of ours for a failure while `what` was read, such as `Tenant "acme" in s3://bucket/tenants`. */
+export function fromLitestream(error: unknown, what: string): unknown {
+  if (!(error instanceof LitestreamFailure)) return error;
+  const { message } = error;
+  if (/no space left on device|disk quota/i.test(message)) {
+    return new TenantryError("DATABASE_FULL", `The disk is full: ${what} cannot be restored.`, {
+      hint: "Free some disk space: a restore needs room for the whole database beside the present one.",
+      cause: error,
+    });
+  }
+  if (UNREACHABLE.test(message)) {
+    return new TenantryError("BACKUPS_UNAVAILABLE", `${what} cannot be read: ${message}.`, {
+      hint: "Check the replica's URL, its credentials and the network.",
+      retryAfterSeconds: 10,
+      cause: error,
+    });
+  }
+  return new TenantryError("REPLICA_DAMAGED", `${what} is damaged: ${message}.`, {
+    hint: "Nothing has changed here. Restore an earlier moment with --at, or a snapshot.",
+    cause: error,
+  });
+}
+
+/** Whether a later try may find all files there: what was listed has been compacted meanwhile. */
+export function isRace(error: unknown): boolean {
+  return (
+    error instanceof LitestreamFailure &&
+    /no such file|not found|does not exist|NoSuchKey|non-contiguous/i.test(error.message) &&
+    !/timestamp does not exist/.test(error.message)
+  );
+}

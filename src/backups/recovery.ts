@@ -1,0 +1,92 @@
+// Owns the composition of what brings tenants back: snapshots, the replica as it is read, and restores.
+// Writes no replica: that is the hot set's.
+import { rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { LocalDriver } from "../drivers/local/local-driver.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import type { Lifecycle } from "../tenants/lifecycle.ts";
+import type { Tenants } from "../tenants/tenants.ts";
+import { FileExaminer } from "./file-examiner.ts";
+import { findLitestream } from "./litestream-binary.ts";
+import { Replica } from "./replica.ts";
+import { parseReplicaUrl } from "./replica-url.ts";
+import { type ReplicatedTenants, Restores } from "./restores.ts";
+import { localSnapshots } from "./snapshot-store.ts";
+import { Snapshots } from "./snapshots.ts";
+
+/** What {@link createRecovery} is given. */
+export interface RecoveryParts {
+  readonly tenants: Tenants;
+  readonly lifecycle: Lifecycle;
+  readonly driver: LocalDriver;
+  /** Where the replica lies. @default nowhere */
+  readonly replica?: string | undefined;
+  readonly drainTimeoutMs?: number | undefined;
+  /** Who replicates tenants in this process. @default nobody */
+  readonly replicated?: ReplicatedTenants | undefined;
+}
+
+/** What brings tenants back. */
+export interface Recovery {
+  readonly snapshots: Snapshots;
+  readonly restores: Restores;
+  /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
+  replica(): Promise<Replica>;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** Composes it. Nothing is started or read before it is needed. */
+export function createRecovery(parts: RecoveryParts): Recovery {
+  const { tenants, lifecycle, driver, drainTimeoutMs } = parts;
+  const { dir, files } = driver;
+  const examiner = new FileExaminer();
+  const url = parts.replica === undefined ? undefined : parseReplicaUrl(parts.replica);
+  let found: Promise<Replica> | undefined;
+  const replica = (): Promise<Replica> => {
+    if (!url) return Promise.reject(noReplica());
+    found ??= findLitestream().then((binary) => new Replica({ binary, url }));
+    found.catch(() => (found = undefined));
+    return found;
+  };
+  const snapshots = new Snapshots({
+    tenants,
+    files,
+    examiner,
+    store: localSnapshots(join(dir, "snapshots")),
+  });
+  const replicated = parts.replicated ?? replicatedByNobody(driver);
+  const restores = new Restores({
+    dir,
+    driver,
+    files,
+    tenants,
+    lifecycle,
+    snapshots,
+    examiner,
+    migrations: tenants.migrations,
+    replica,
+    replicated,
+    flush: (record) => replicated.flush(record),
+    drainTimeoutMs,
+  });
+  return { snapshots, restores, replica, close: () => examiner.close() };
+}
+
+/** Whoever else replicates a tenant lets go of it by itself: the drain waits for that. */
+function replicatedByNobody({ files }: LocalDriver): ReplicatedTenants {
+  return {
+    release: async () => {},
+    forget: async ({ id }) => {
+      const path = files.pathOf(id);
+      await rm(join(dirname(path), `.${basename(path)}-litestream`), { recursive: true, force: true });
+    },
+    flush: async () => false,
+  };
+}
+
+function noReplica(): TenantryError {
+  return new TenantryError("BACKUPS_UNAVAILABLE", "No replica is configured.", {
+    hint: "Name it with --replica URL or TENANTRY_REPLICA, or restore from a snapshot or a file.",
+  });
+}
