@@ -1,7 +1,8 @@
 // Owns the catalog's own schema: its migrations, and bringing a catalog up to the newest of them.
 // The migrations of tenants are the business of `src/migrations`.
 import type { Handle } from "../drivers/driver.ts";
-import { TenantryError } from "../tenantry-error.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { LOCKS_SQL } from "./catalog-lock.ts";
 
 interface CatalogMigration {
   readonly id: number;
@@ -119,6 +120,7 @@ const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [
   { id: 1, name: "initial", sql: INITIAL_SQL },
   { id: 2, name: "backups", sql: BACKUPS_SQL },
   { id: 3, name: "tenant-settings", sql: SETTINGS_SQL },
+  { id: 4, name: "locks", sql: LOCKS_SQL },
 ];
 
 /**
@@ -128,15 +130,7 @@ const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [
  * @throws {TenantryError} `MIGRATION_MISSING` when a newer Tenantry has written the catalog.
  */
 export async function migrateCatalog(handle: Handle, now: number): Promise<void> {
-  const journal = { sql: "SELECT 1 FROM sqlite_schema WHERE name = 'catalog_migrations'", params: [] };
-  if ((await handle.run(journal)).rows.length === 0) {
-    await handle.script({ sql: JOURNAL_SQL, after: [], unless: journal });
-  }
-  const applied = await handle.run({
-    sql: "SELECT coalesce(max(id), 0) AS id FROM catalog_migrations",
-    params: [],
-  });
-  const { id: newest } = applied.rows[0] as { id: number };
+  const newest = await newestApplied(handle);
   if (newest > CATALOG_MIGRATIONS.length) {
     throw new TenantryError(
       "MIGRATION_MISSING",
@@ -155,5 +149,19 @@ export async function migrateCatalog(handle: Handle, now: number): Promise<void>
       ],
       unless: { sql: "SELECT 1 FROM catalog_migrations WHERE id = ?", params: [id] },
     });
+  }
+}
+
+/** The id of the newest migration applied; 0 for none. One read, but for the first time. */
+async function newestApplied(handle: Handle): Promise<number> {
+  const newest = { sql: "SELECT coalesce(max(id), 0) AS id FROM catalog_migrations", params: [] };
+  const read = async (): Promise<number> => ((await handle.run(newest)).rows[0] as { id: number }).id;
+  try {
+    return await read();
+  } catch (error) {
+    if (!isTenantryError(error, "SQL_ERROR")) throw error;
+    const journal = { sql: "SELECT 1 FROM sqlite_schema WHERE name = 'catalog_migrations'", params: [] };
+    await handle.script({ sql: JOURNAL_SQL, after: [], unless: journal });
+    return read();
   }
 }

@@ -6,6 +6,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import { AliasTable } from "./alias-table.ts";
 import { type AuditAct, type AuditPage, type AuditQuery, auditStatement, listAudit } from "./audit-log.ts";
 import { BackupTable } from "./backup-table.ts";
+import { leaseLock, transactionLock } from "./catalog-lock.ts";
 import { migrateCatalog } from "./catalog-schema.ts";
 import { CreateQueue, type NewTenant } from "./create-queue.ts";
 import { DeferredWrites, type TenantSchema, type TenantTouch } from "./deferred-writes.ts";
@@ -49,6 +50,18 @@ export interface CatalogOptions {
   readonly cacheMs?: number | undefined;
   /** Milliseconds after which touches are written, at least 1; a crash loses those. @default 10000 */
   readonly touchFlushMs?: number | undefined;
+  /**
+   * What keeps others from a tenant that is being made or removed: a write transaction of the handle, or a row
+   * with an end, for handles that have no interactive transactions.
+   * @default "transaction"
+   */
+  readonly lock?: "transaction" | "lease" | undefined;
+  /**
+   * Promises and timers end with the request that made them, as in Workers: none is shared, and what was
+   * noted is written when {@link Catalog.flush} is called, which is due as {@link Catalog.flushDue} says.
+   * @default false
+   */
+  readonly ioPerRequest?: boolean | undefined;
   /** Milliseconds since 1970. @default Date.now */
   readonly clock?: (() => number) | undefined;
 }
@@ -123,6 +136,8 @@ export interface Catalog extends AsyncDisposable {
   touch(id: TenantId, touch: TenantTouch): void;
   /** Writes what was noted. @throws the write's error; what was noted waits on */
   flush(): Promise<void>;
+  /** Whether what was noted waits for longer than it should. */
+  flushDue(): boolean;
 
   /** A page of tenants by id. @throws {TenantryError} `INVALID_ARGUMENT` */
   list(query?: TenantQuery): Promise<TenantPage>;
@@ -198,12 +213,14 @@ export async function openCatalog({
   cacheEntries = DEFAULT_CATALOG_CACHE_ENTRIES,
   cacheMs = DEFAULT_CATALOG_CACHE_MS,
   touchFlushMs = DEFAULT_TOUCH_FLUSH_MS,
+  lock: kindOfLock = "transaction",
+  ioPerRequest = false,
   clock = Date.now,
 }: CatalogOptions): Promise<Catalog> {
   atLeastOne({ cacheEntries, cacheMs, touchFlushMs });
   await migrateCatalog(handle, clock());
 
-  const freshness = new Freshness({ dataVersion, cacheMs, clock });
+  const freshness = new Freshness({ dataVersion, cacheMs, clock, ioPerRequest });
   const rows = new RowCache<TenantRecord>(freshness, cacheEntries);
   const hosts = new RowCache<TenantId>(freshness, cacheEntries);
   const keyRows = new RowCache<KeyRecord>(freshness, cacheEntries);
@@ -213,11 +230,14 @@ export async function openCatalog({
     db: handle,
     clock,
     flushMs: touchFlushMs,
+    timers: !ioPerRequest,
     onWritten: (id, written) => rows.patch(id, (row) => ({ ...row, ...written })),
   });
   const tenants = new TenantTable(handle, rows);
+  const lock = kindOfLock === "lease" ? leaseLock(handle, clock) : transactionLock(handle);
   const changes = new TenantChanges({
     db: handle,
+    lock,
     cache: rows,
     clock,
     read: (id) => tenants.read(id),
@@ -227,7 +247,7 @@ export async function openCatalog({
       keyRows.clear();
     },
   });
-  const creations = new CreateQueue({ handle, cache: rows, clock, onCreating: (id) => deferred.forget(id) });
+  const creations = new CreateQueue({ lock, cache: rows, clock, onCreating: (id) => deferred.forget(id) });
   const aliases = new AliasTable({ db: handle, cache: hosts, clock });
   const keys = new KeyTable({ db: handle, cache: keyRows, clock });
 
@@ -270,6 +290,7 @@ export async function openCatalog({
       deferred.touch(id, touch);
     },
     flush: () => deferred.flush(),
+    flushDue: () => deferred.due,
 
     list: (query) => tenants.list(query),
     iterate: (filter) => tenants.iterate(filter),

@@ -1,12 +1,12 @@
 // Owns bringing tenants into the catalog: exactly one creator of an id wins, and many share a commit.
 // Does not know how a database comes into being: `provision` does that.
-import type { Handle, SqlRunner } from "../drivers/driver.ts";
+import type { SqlRunner } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { SYSTEM_ACTOR } from "./audit-log.ts";
+import type { CatalogLock } from "./catalog-lock.ts";
 import { randomId } from "./random-id.ts";
 import type { RowCache } from "./row-cache.ts";
-import { LOCKED_WORK_TIMEOUT_MS } from "./tenant-changes.ts";
 import { DEFAULT_TENANT_SETTINGS, type TenantRecord, type TenantSettings } from "./tenant-record.ts";
 
 /** Creations that share a commit at most. */
@@ -36,7 +36,7 @@ export interface NewTenant {
 
 /** What a {@link CreateQueue} works on. */
 export interface CreateQueueOptions {
-  readonly handle: Handle;
+  readonly lock: CatalogLock;
   readonly cache: RowCache<TenantRecord>;
   readonly clock: () => number;
   /** Called before a tenant is there, so that nothing of its former self is written to it. */
@@ -80,7 +80,10 @@ SELECT made.value ->> 'at', made.value ->> 'actor', 'tenant.create', made.value 
   made.value ->> 'detail'
 FROM json_each(?) AS made`;
 
-/** Creations in line. While one transaction commits, those that come gather for the next. */
+/**
+ * Creations in line. While one transaction commits, those that come gather for the next; where each tenant has a
+ * lock of its own, nobody stands in line.
+ */
 export class CreateQueue {
   readonly #options: CreateQueueOptions;
   #waiting: Creation[] = [];
@@ -92,6 +95,10 @@ export class CreateQueue {
 
   create(tenant: NewTenant): Promise<TenantRecord> {
     return new Promise((resolve, reject) => {
+      if (!this.#options.lock.ofAllTenants) {
+        void this.#createTogether([{ tenant, resolve, reject }]);
+        return;
+      }
       this.#waiting.push({ tenant, resolve, reject });
       this.#working ??= this.#work();
     });
@@ -123,13 +130,12 @@ export class CreateQueue {
   }
 
   async #createTogether(group: readonly Creation[]): Promise<void> {
-    const { handle, cache } = this.#options;
+    const { lock, cache } = this.#options;
     const tickets = group.map(({ tenant }) => ({ id: tenant.id, ticket: cache.begin(tenant.id) }));
     const records = new Map<TenantId, TenantRecord>();
     try {
-      const made = await handle.transaction("write", (tx) => this.#provisionAndInsert(tx, group), {
-        timeoutMs: LOCKED_WORK_TIMEOUT_MS,
-      });
+      const ids = group.map(({ tenant }) => tenant.id);
+      const made = await lock.hold(ids, (tx) => this.#provisionAndInsert(tx, group));
       for (const { creation, record } of made) {
         records.set(record.id, record);
         creation.resolve(record);

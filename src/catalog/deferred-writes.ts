@@ -33,6 +33,8 @@ export interface DeferredWritesOptions {
   readonly clock: () => number;
   /** Milliseconds after the first touch at which all are written. */
   readonly flushMs: number;
+  /** Whether timers flush. Without them whoever asks {@link DeferredWrites.due} does. */
+  readonly timers: boolean;
   /** Called with what has been written of a tenant. */
   readonly onWritten: (id: TenantId, written: Partial<TenantRecord>) => void;
 }
@@ -76,6 +78,11 @@ export class DeferredWrites {
     return this.#touched.size + this.#migrated.size + this.#used.size;
   }
 
+  /** Whether something waits that should have been written by now. */
+  get due(): boolean {
+    return performance.now() >= this.#dueAt;
+  }
+
   /** Flushes that failed in the background since the last that did not. */
   get failures(): number {
     return this.#failures;
@@ -94,7 +101,8 @@ export class DeferredWrites {
 
   migrated(ids: Iterable<TenantId>, schema: TenantSchema): void {
     for (const id of ids) this.#migrated.set(id, schema);
-    if (this.#migrated.size >= MAX_ROWS_PER_WRITE && this.#failures === 0 && !this.#flushing)
+    const { timers } = this.#options;
+    if (timers && this.#migrated.size >= MAX_ROWS_PER_WRITE && this.#failures === 0 && !this.#flushing)
       this.#flushInBackground();
     else this.#flushWithin(Math.min(MIGRATED_FLUSH_MS, this.#options.flushMs));
   }
@@ -112,6 +120,8 @@ export class DeferredWrites {
 
   /** Writes all that waits. What could not be written waits on. @throws the write's error */
   async flush(): Promise<void> {
+    // A flush that its request gave up would be waited for by all later ones.
+    if (!this.#options.timers) return this.#writeAll();
     // One that runs has not taken what came after its beginning; whoever began it hears of its failure.
     await this.#flushing?.catch(() => {});
     await this.#flush();
@@ -138,6 +148,7 @@ export class DeferredWrites {
     if (dueAt >= this.#dueAt || this.#flushing) return;
     clearTimeout(this.#timer);
     this.#dueAt = dueAt;
+    if (!this.#options.timers) return;
     this.#timer = setTimeout(() => this.#flushInBackground(), ms);
     // A timer is an object in Node, where it must not keep the process alive, and a number elsewhere.
     if (typeof this.#timer === "object") this.#timer.unref();

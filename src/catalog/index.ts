@@ -21,7 +21,8 @@ export { MAX_CREATIONS_PER_COMMIT, type NewTenant } from "./create-queue.ts";
 export type { TenantSchema, TenantTouch } from "./deferred-writes.ts";
 export type { KeyPage, KeyQuery, KeyRecord, NewKey } from "./key-table.ts";
 export { DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, type PageRequest } from "./page-cursor.ts";
-export { LOCKED_WORK_TIMEOUT_MS, type StateChange, type TenantUpdate } from "./tenant-changes.ts";
+export { LOCKED_WORK_TIMEOUT_MS } from "./catalog-lock.ts";
+export type { StateChange, TenantUpdate } from "./tenant-changes.ts";
 export {
   BACKUP_STATES,
   type BackupState,

@@ -10,7 +10,12 @@ export interface FreshnessOptions {
   /** Milliseconds for which a row holds without `dataVersion`. */
   readonly cacheMs: number;
   readonly clock: () => number;
+  /** Promises end with their requests, so that none is shared. @default false */
+  readonly ioPerRequest?: boolean;
 }
+
+/** Milliseconds after which a read or write that has not ended is taken for one that was given up. */
+const MAX_RUNNING_MS = 60_000;
 
 /**
  * Knows whether somebody else has written since the rows in memory were read. It asks at most once in a turn
@@ -19,6 +24,7 @@ export interface FreshnessOptions {
 export class Freshness {
   readonly cacheMs: number;
   readonly clock: () => number;
+  readonly ioPerRequest: boolean;
   readonly #dataVersion: (() => number) | undefined;
   readonly #caches: { clear(): void }[] = [];
   readonly #turn = new EventLoopTurn();
@@ -26,7 +32,8 @@ export class Freshness {
   #seen: number | undefined;
   #drops = 0;
 
-  constructor({ dataVersion, cacheMs, clock }: FreshnessOptions) {
+  constructor({ dataVersion, cacheMs, clock, ioPerRequest = false }: FreshnessOptions) {
+    this.ioPerRequest = ioPerRequest;
     this.#dataVersion = dataVersion;
     this.clock = clock;
     this.cacheMs = cacheMs;
@@ -78,6 +85,7 @@ export class Freshness {
 export interface RowTicket {
   users: number;
   alone: boolean;
+  readonly since: number;
 }
 
 /**
@@ -124,11 +132,13 @@ export class RowCache<Row extends {}> {
     if (row !== undefined) return Promise.resolve(row);
     const running = this.#reads.get(key);
     if (running) return running;
-    const reading = this.keep(
+    const looking = this.keep(
       key,
       () => read(key),
       (found) => found,
-    ).finally(() => {
+    );
+    if (this.#freshness.ioPerRequest) return looking;
+    const reading = looking.finally(() => {
       if (this.#reads.get(key) === reading) this.#reads.delete(key);
     });
     this.#reads.set(key, reading);
@@ -150,13 +160,14 @@ export class RowCache<Row extends {}> {
 
   /** Says that a reading or writing of the row begins. */
   begin(key: string): RowTicket {
+    const now = this.#freshness.clock();
     const running = this.#running.get(key);
-    if (running) {
+    if (running && now - running.since < MAX_RUNNING_MS) {
       running.users++;
       running.alone = false;
       return running;
     }
-    const ticket = { users: 1, alone: true };
+    const ticket = { users: 1, alone: true, since: now };
     this.#running.set(key, ticket);
     return ticket;
   }

@@ -1,9 +1,10 @@
 // Owns changes of tenants that are there: state, settings, schema, place, sizes and times.
 // Does not create tenants: that is `create-queue.ts`.
-import type { Handle, Statement } from "../drivers/driver.ts";
+import type { SqlRunner, Statement } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { SYSTEM_ACTOR } from "./audit-log.ts";
+import type { CatalogLock } from "./catalog-lock.ts";
 import type { RowCache } from "./row-cache.ts";
 import {
   type LiveTenantState,
@@ -30,9 +31,6 @@ export interface StateChange {
    */
   readonly whileLocked?: ((record: TenantRecord) => Promise<void>) | undefined;
 }
-
-/** Milliseconds that work under the catalog's lock may take before it is given up. */
-export const LOCKED_WORK_TIMEOUT_MS = 30_000;
 
 /** Facts about a tenant that have changed, and settings. */
 export interface TenantUpdate extends SettingsUpdate {
@@ -66,7 +64,8 @@ const COLUMN_OF: Readonly<Record<keyof TenantUpdate, string>> = {
 
 /** What {@link TenantChanges} works on. */
 export interface TenantChangesOptions {
-  readonly db: Handle;
+  readonly db: SqlRunner;
+  readonly lock: CatalogLock;
   readonly cache: RowCache<TenantRecord>;
   readonly clock: () => number;
   /** Called after a tenant has been deleted: its aliases and keys went with it. */
@@ -85,24 +84,20 @@ export class TenantChanges {
 
   /** Compares and sets the state, in one transaction with its audit entry. */
   async setState(id: TenantId, change: StateChange, actor = SYSTEM_ACTOR): Promise<TenantRecord> {
-    const { db, cache, clock, onDeleted } = this.#options;
+    const { lock, cache, clock, onDeleted } = this.#options;
     const { whileLocked } = change;
     const statements = stateStatements(id, change, actor, clock());
     const record = await cache.keep(
       id,
       async () => {
         const results = whileLocked
-          ? await db.transaction(
-              "write",
-              async (tx) => {
-                const { rows } = await tx.run(statements.find);
-                if (rows[0] === undefined) return [];
-                await whileLocked(rows[0] as unknown as TenantRecord);
-                return tx.batch(statements.change);
-              },
-              { timeoutMs: LOCKED_WORK_TIMEOUT_MS },
-            )
-          : await db.batch(statements.change);
+          ? await lock.hold([id], async (tx) => {
+              const { rows } = await tx.run(statements.find);
+              if (rows[0] === undefined) return [];
+              await whileLocked(rows[0] as unknown as TenantRecord);
+              return tx.batch(statements.change);
+            })
+          : await lock.batch(id, statements.change);
         return results[1]?.rows[0] as TenantRecord | undefined;
       },
       (row) => (row?.state === "deleted" ? undefined : row),
