@@ -2,6 +2,7 @@
 // Adds no other behaviour: a test that needs a setting says so itself.
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { createApiKey } from "./src/auth/api-key.ts";
 import { ClosingLine } from "./test/support/closing-line.ts";
 
 const timeouts = { testTimeout: 60_000, hookTimeout: 120_000 };
@@ -19,7 +20,12 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./test/workerd/wrangler.toml" },
+            miniflare: { bindings: { TENANTRY_ADMIN_KEY: (await createApiKey()).secret } },
+          }),
+        ],
         test: { ...timeouts, name: "workerd", include: ["test/workerd/**/*.test.ts"] },
       },
     ],

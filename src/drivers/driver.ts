@@ -162,6 +162,11 @@ export interface Handle extends SqlRunner {
   session(): Promise<Session>;
   /** Whether the script ran: false when `unless` found rows. */
   script(script: Script): Promise<boolean>;
+  /**
+   * Brings the database up to a set of migrations by itself, in one call, where it can: `migrateDatabase()` hands
+   * on to it. Gives that function's result.
+   */
+  migrate?(set: { readonly version: string | null; readonly hash: string }): Promise<unknown>;
   /** Writes a consistent copy to a new file at `path`. @throws {TenantryError} `UNSUPPORTED`. */
   snapshot(path: string): Promise<void>;
   /** Runs `fn`, which is synchronous, with the raw database; only where it is one of better-sqlite3. */

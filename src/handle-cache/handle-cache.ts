@@ -53,6 +53,20 @@ export interface HandleCacheStats {
   readonly openSeconds: number;
 }
 
+/** Which handles are open, as the tenants' room uses them. */
+export interface Handles<H extends Closable> {
+  /** Whether a handle of that key is open. */
+  has(key: string): boolean;
+  /** @throws what `open` throws */
+  acquire(key: string, open: () => Promise<H>): Promise<Lease<H>>;
+  /** Runs `fn` with the handle, leased until `fn` settles. @throws what `open` and `fn` throw */
+  use<T>(key: string, open: () => Promise<H>, fn: (handle: H) => Promise<T>): Promise<T>;
+  /** Closes the handle once nobody has it. @throws {TenantryError} `TENANT_BUSY` after `timeoutMs` */
+  drain(key: string, timeoutMs: number): Promise<void>;
+  stats(): HandleCacheStats;
+  close(graceMs: number): Promise<void>;
+}
+
 interface Entry<H> extends IdleNode<Entry<H>> {
   readonly key: string;
   readonly handle: H;
@@ -82,7 +96,7 @@ interface Opening<H> {
  * Keeps the handles in use, and the last used ones after that. Idle handles stand in a line and leased
  * ones outside it, so that eviction, which takes from the line, cannot meet a handle in use.
  */
-export class HandleCache<H extends Closable> {
+export class HandleCache<H extends Closable> implements Handles<H> {
   /** The places among `maxOpen`: taken by idle, leased, opening and closing handles. */
   readonly #places: FifoLock;
   readonly #maxOpen: number;

@@ -52,6 +52,7 @@ export async function migrateDatabase(
   set: MigrationSet,
   { requireIntact = false }: MigrateDatabaseOptions = {},
 ): Promise<MigrationResult> {
+  if (handle.migrate && !requireIntact) return (await handle.migrate(set)) as MigrationResult;
   const journal = await readJournal(handle);
   const compared = compareJournal(journal, set);
   const { pending, unchecked, drifted, missing } = compared;

@@ -2,7 +2,7 @@
 // Opens nothing.
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseLimits, Driver, Handle } from "../drivers/driver.ts";
-import type { Closable, HandleCache, HandleCacheStats } from "../handle-cache/handle-cache.ts";
+import type { Closable, HandleCacheStats, Handles } from "../handle-cache/handle-cache.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
@@ -17,7 +17,7 @@ export interface OpenTenant extends Closable {
 /** A driver, and the handles of it that are open. */
 export interface Backend {
   readonly driver: Driver;
-  readonly cache: HandleCache<OpenTenant>;
+  readonly cache: Handles<OpenTenant>;
 }
 
 /** The drivers of one Tenantry. New tenants go to the first. */

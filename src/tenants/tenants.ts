@@ -5,6 +5,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
 import type { Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
+import { StaleHandleError } from "../drivers/stale-handle.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { HandleCacheStats, Lease } from "../handle-cache/handle-cache.ts";
 import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
@@ -35,6 +36,9 @@ export interface TenantsParts {
   /** Milliseconds between two looks for tenants that another process has suspended or deleted; 0 for never. */
   readonly watchMs?: number;
 }
+
+/** Work with a tenant's open database. */
+type UseOfHandle<T> = (handle: Handle, record: TenantRecord) => Promise<T>;
 
 /** A connection, and the lease under which somebody has it. */
 export interface LeasedSession {
@@ -118,13 +122,17 @@ export class Tenants {
    * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_SUSPENDED`, `TENANT_QUARANTINED`, `DATABASE_*`,
    * `CACHE_EXHAUSTED`, `WRONG_TENANT`, and what `fn` throws
    */
-  use<T>(tenant: TenantId, fn: (handle: Handle, record: TenantRecord) => Promise<T>): Promise<T> {
+  use<T>(tenant: TenantId, fn: UseOfHandle<T>): Promise<T> {
+    return this.#use(tenant, fn, false);
+  }
+
+  #use<T>(tenant: TenantId, fn: UseOfHandle<T>, once: boolean): Promise<T> {
     const wrong = this.scope.refusal(tenant);
     if (wrong) return Promise.reject(wrong);
     const record = this.catalog.peek(tenant);
     return record
-      ? this.#useRecord(record, fn)
-      : this.#find(tenant).then((found) => this.#useRecord(found, fn));
+      ? this.#useRecord(record, fn, once)
+      : this.#find(tenant).then((found) => this.#useRecord(found, fn, once));
   }
 
   /** A lease that outlives a call, for sessions and streams. Release it. */
@@ -239,12 +247,15 @@ export class Tenants {
 
   /** Runs callers' SQL, as far as the tenant's block lets it. */
   #run<T>(tenant: TenantId, fn: (runner: SqlRunner) => Promise<T>): Promise<T> {
-    return this.use(tenant, (handle, record) =>
-      fn(record.blocked === null ? handle : new BlockedRunner(handle, record)),
+    return this.#use(
+      tenant,
+      (handle, record) => fn(record.blocked === null ? handle : new BlockedRunner(handle, record)),
+      true,
     );
   }
 
-  #useRecord<T>(record: TenantRecord, fn: (handle: Handle, record: TenantRecord) => Promise<T>): Promise<T> {
+  /** @param once whether `fn` calls the handle once, so that a call which found it stale can be made again */
+  #useRecord<T>(record: TenantRecord, fn: UseOfHandle<T>, once = false): Promise<T> {
     const refused = refusal(record);
     if (refused) return Promise.reject(refused);
     let backend: Backend;
@@ -262,8 +273,13 @@ export class Tenants {
           return fn(open.handle, record);
         },
       )
-      .catch((error: unknown) => {
-        throw about(record.id, error);
+      .catch(async (error: unknown) => {
+        if (!(error instanceof StaleHandleError)) throw about(record.id, error);
+        await backend.cache.drain(record.incarnation, 0);
+        if (!once) throw about(record.id, error);
+        const now = await this.catalog.get(record.id, { fresh: true });
+        if (now === undefined) throw unknownTenant(record.id);
+        return this.#useRecord(now, fn);
       });
   }
 

@@ -1,0 +1,78 @@
+// Owns a database's contract over an object's calls: what is asked, and rows in the shape that was asked for.
+// Holds nothing open: an object needs no closing.
+import { inspectStatement } from "../../sql/inspect-statement.ts";
+import { isTenantryError } from "../../tenantry-error.ts";
+import type { Handle, RunOptions, Statement } from "../driver.ts";
+import { type CalledObject, READS, WRITES } from "./object-calls.ts";
+import { unsupported } from "./object-limits.ts";
+import { rowsAsAsked } from "./object-rows.ts";
+import type { OpenedObject } from "./object-rpc.ts";
+
+/** An open database in an object. */
+export interface DurableObjectHandle extends Handle {
+  /** Where the database was at `at`, in milliseconds since 1970; now without it. 30 days are kept. */
+  bookmark(at?: number): Promise<string>;
+  /**
+   * Brings the database back to a bookmark, in place; what is sent meanwhile may be answered from before. Gives
+   * the bookmark that undoes it.
+   * @throws {TenantryError} `INVALID_ARGUMENT` for one from before the tenant
+   */
+  restore(bookmark: string): Promise<string>;
+}
+
+/** The handle of the database that `opened` names. */
+export function durableObjectHandle(object: CalledObject, opened: OpenedObject): DurableObjectHandle {
+  const { token } = opened;
+  const { schemaHash } = opened;
+  let { sizeBytes } = opened;
+
+  const run = async (statement: Statement, options?: RunOptions) => {
+    const { sql, params } = statement;
+    const result = await object.ask(
+      () => options?.readOnly ?? onlyReads(sql),
+      (to) => to.run(token, { sql, params }, options),
+    );
+    sizeBytes = result.meta.size_after;
+    return rowsAsAsked(result, options);
+  };
+  return {
+    run,
+    async batch(statements, options) {
+      const plain = statements.map(({ sql, params }) => ({ sql, params }));
+      const results = await object.ask(options?.readOnly ? READS : WRITES, (to) =>
+        to.batch(token, plain, options),
+      );
+      return results.map((result) => rowsAsAsked(result, options));
+    },
+    exec: (sql) => object.ask(WRITES, (to) => to.exec(token, sql)),
+    script: (script) => object.ask(WRITES, (to) => to.script(token, script)),
+    async migrate(set) {
+      const { hash, version } = set;
+      if (hash === schemaHash) return { applied: [], drifted: [], missing: [], version, hash };
+      return object.ask(WRITES, (to) => to.migrate(token, set));
+    },
+    transaction: async () => {
+      throw unsupported("interactive transactions", "Send the statements together: batch() is atomic.");
+    },
+    session: async () => {
+      throw unsupported("sessions", "Send the statements together: batch() is atomic.");
+    },
+    snapshot: async () => {
+      throw unsupported("snapshots", "Take a bookmark instead.");
+    },
+    sizeBytes: async () => sizeBytes,
+    close: async () => {},
+    bookmark: (at) => object.ask(READS, (to) => to.bookmark(token, at)),
+    restore: (bookmark) => object.ask(WRITES, (to) => to.restore(token, bookmark)),
+  };
+}
+
+/** What cannot be read counts as a write. */
+function onlyReads(sql: string): boolean {
+  try {
+    return inspectStatement(sql).needs === "read";
+  } catch (error) {
+    if (isTenantryError(error)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,300 @@
+// Owns running statements on the SQLite inside a Durable Object: values, limits, meta, and whole or nothing.
+// Everything here is synchronous, so that no other request of the object comes between two statements.
+import { LRUCache } from "lru-cache";
+import { type Inspection, inspectStatement } from "../../sql/inspect-statement.ts";
+import { TEMPORARY } from "../../sql/refused-names.ts";
+import { splitStatements } from "../../sql/split-statements.ts";
+import { TenantryError } from "../../tenantry-error.ts";
+import { d1Error, inD1Words } from "../d1-error.ts";
+import { fromD1 } from "../d1-sql-error.ts";
+import type { ExecResult, ResultSet, RunOptions, Script, Statement } from "../driver.ts";
+import { bindable } from "../parameter.ts";
+import type { ObjectCursor, ObjectStorage } from "./object-storage.ts";
+
+/** Bytes of a value list that one answer over RPC may hold: the runtime's limit is 32 MiB of UTF-16. */
+export const MAX_ANSWER_BYTES = 12 * 1024 * 1024;
+
+/** Characters of SQL that an object remembers having read. */
+const MAX_KNOWN_CHARACTERS = 1_000_000;
+
+/** Verbs by which a statement reaches past its database, or changes how it is kept. */
+const LEAVES_THE_DATABASE: ReadonlySet<string> = new Set(["ATTACH", "DETACH", "PRAGMA"]);
+
+/** What an answer has taken of its limits so far. */
+interface AnswerSize {
+  rows: number;
+  bytes: number;
+}
+
+/** Rows are arrays, whatever was asked for: whoever gets them across RPC makes objects of them. */
+export type RawResult = ResultSet<unknown[]>;
+
+/** Runs statements on an object's storage. */
+export class ObjectSql {
+  readonly #storage: ObjectStorage;
+  readonly #known = new LRUCache<string, Inspection>({
+    maxSize: MAX_KNOWN_CHARACTERS,
+    sizeCalculation: (_, sql) => sql.length + 1,
+  });
+  #lastRowId = 0;
+
+  constructor(storage: ObjectStorage) {
+    this.#storage = storage;
+  }
+
+  /** @throws {TenantryError} as `SqlRunner.run()` does */
+  run(statement: Statement, options: RunOptions = {}): RawResult {
+    return this.#run(statement, options, { rows: 0, bytes: 0 });
+  }
+
+  /** All of the statements, or none. @throws {TenantryError} as `SqlRunner.batch()` does */
+  batch(statements: readonly Statement[], options: RunOptions = {}): RawResult[] {
+    const size: AnswerSize = { rows: 0, bytes: 0 };
+    return this.#atomically(() => statements.map((statement) => this.#run(statement, options, size)));
+  }
+
+  /** @throws {TenantryError} as `SqlRunner.exec()` does */
+  exec(sql: string): ExecResult {
+    const statements = split(sql);
+    if (statements.length === 0) throw d1Error("SQL_NO_STATEMENT", "No SQL statements detected.");
+    const started = performance.now();
+    this.batch(statements.map((text) => ({ sql: text, params: [] })));
+    return { count: statements.length, duration: performance.now() - started };
+  }
+
+  /** @throws {TenantryError} as `Handle.script()` does */
+  async script(script: Script): Promise<boolean> {
+    if (script.foreignKeys !== "off") return this.#atomically(() => this.#script(script));
+    // What was written before is committed first: within a transaction they cannot be switched off.
+    await this.#storage.sync();
+    this.#enforceForeignKeys(false);
+    try {
+      return this.#atomically(() => {
+        const ran = this.#script(script);
+        if (ran) this.#checkForeignKeys();
+        return ran;
+      });
+    } finally {
+      // The transaction is over, but what it wrote is not committed yet.
+      await this.#storage.sync();
+      this.#enforceForeignKeys(true);
+    }
+  }
+
+  #script({ sql, after, unless }: Script): boolean {
+    const size: AnswerSize = { rows: 0, bytes: 0 };
+    if (unless && this.#run(unless, {}, size).rows.length > 0) return false;
+    for (const text of split(sql)) this.#start(text, []).raw().toArray();
+    for (const statement of after) this.#run(statement, {}, size);
+    return true;
+  }
+
+  /** @throws {TenantryError} `UNSUPPORTED` where the runtime does not let it */
+  #enforceForeignKeys(on: boolean): void {
+    this.#start(`PRAGMA foreign_keys = ${on ? "ON" : "OFF"}`, [])
+      .raw()
+      .toArray();
+    const [[now] = []] = this.#start("PRAGMA foreign_keys", []).raw().toArray();
+    if (now !== (on ? 1 : 0)) throw foreignKeysStay();
+  }
+
+  #checkForeignKeys(): void {
+    const [orphan] = this.#start("PRAGMA foreign_key_check", []).raw().toArray();
+    if (orphan === undefined) return;
+    throw d1Error(
+      "CONSTRAINT",
+      "FOREIGN KEY constraint failed: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_FOREIGNKEY)",
+      { sqliteCode: "SQLITE_CONSTRAINT_FOREIGNKEY", hint: `A row of ${String(orphan[0])} has no parent.` },
+    );
+  }
+
+  #run({ sql, params }: Statement, options: RunOptions, size: AnswerSize): RawResult {
+    const { kind, needs, verb, refusal } = this.#inspect(sql);
+    if (kind === "transaction") throw noTransaction();
+    if (kind === "refused" && (LEAVES_THE_DATABASE.has(verb) || refusal === TEMPORARY)) throw notAuthorized();
+    const bound = boundIn(params);
+    const reads = needs === "read";
+    if (options.readOnly && !reads) throw readOnly();
+    if (reads) return this.#read(sql, bound, options, size);
+    // What is stopped at a limit has written all its rows before it gave the first.
+    return isLimited(options)
+      ? this.#atomically(() => this.#write(verb, sql, bound, options, size))
+      : this.#write(verb, sql, bound, options, size);
+  }
+
+  #read(sql: string, params: readonly unknown[], options: RunOptions, size: AnswerSize): RawResult {
+    const started = performance.now();
+    const cursor = this.#start(sql, params);
+    const rows = readRows(cursor, options, size);
+    return {
+      columns: cursor.columnNames,
+      rows,
+      meta: {
+        duration: performance.now() - started,
+        changes: 0,
+        last_row_id: this.#lastRowId,
+        changed_db: false,
+        size_after: this.#storage.sql.databaseSize,
+        rows_read: cursor.rowsRead,
+        rows_written: cursor.rowsWritten,
+      },
+    };
+  }
+
+  #write(
+    verb: string,
+    sql: string,
+    params: readonly unknown[],
+    options: RunOptions,
+    size: AnswerSize,
+  ): RawResult {
+    const sizeBefore = this.#storage.sql.databaseSize;
+    const [changesBefore, rowIdBefore] = this.#written();
+    const result = this.#read(sql, params, options, size);
+    const [changesAfter, rowId] = this.#written();
+    const changes = changesAfter - changesBefore;
+    // The runtime keeps its own tables in the same database: what it inserted there is not the caller's.
+    if (changes > 0 && (verb === "INSERT" || verb === "REPLACE")) this.#lastRowId = rowId;
+    const sizeAfter = this.#storage.sql.databaseSize;
+    return {
+      ...result,
+      meta: {
+        ...result.meta,
+        changes,
+        last_row_id: this.#lastRowId,
+        changed_db: changes > 0 || rowId !== rowIdBefore || sizeAfter !== sizeBefore,
+        size_after: sizeAfter,
+      },
+    };
+  }
+
+  #start(sql: string, params: readonly unknown[]): ObjectCursor {
+    try {
+      return this.#storage.sql.exec(sql, ...params);
+    } catch (error) {
+      throw fromD1(error);
+    }
+  }
+
+  #written(): readonly [changes: number, lastRowId: number] {
+    const [row] = this.#storage.sql.exec("SELECT total_changes(), last_insert_rowid()").raw().toArray();
+    return row as [number, number];
+  }
+
+  #inspect(sql: string): Inspection {
+    const known = this.#known.get(sql);
+    if (known) return known;
+    try {
+      const inspection = inspectStatement(sql);
+      this.#known.set(sql, inspection);
+      return inspection;
+    } catch (error) {
+      throw inD1Words(error);
+    }
+  }
+
+  #atomically<T>(fn: () => T): T {
+    try {
+      return this.#storage.transactionSync(fn);
+    } catch (error) {
+      throw fromD1(error);
+    }
+  }
+}
+
+function readRows(cursor: ObjectCursor, options: RunOptions, size: AnswerSize): unknown[][] {
+  const { first, maxRows = Number.POSITIVE_INFINITY } = options;
+  const maxBytes = Math.min(options.maxBytes ?? MAX_ANSWER_BYTES, MAX_ANSWER_BYTES);
+  const rows: unknown[][] = [];
+  // The names count: a statement can make them as long as itself, and an object of each row has them.
+  const nameBytes = options.rows === "arrays" ? 0 : cursor.columnNames.join("").length;
+  try {
+    for (const row of cursor.raw()) {
+      if (first && rows.length === 1) continue;
+      if (++size.rows > maxRows) {
+        throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
+          hint: "Add a LIMIT and page through it.",
+        });
+      }
+      size.bytes += nameBytes + rowBytes(row);
+      if (size.bytes > maxBytes) {
+        throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
+          hint: "Name fewer columns, or add a LIMIT.",
+        });
+      }
+      rows.push(row);
+    }
+  } catch (error) {
+    throw fromD1(error);
+  }
+  return rows;
+}
+
+/** Bytes that a row takes in an answer, within a factor of three for most values. */
+function rowBytes(row: unknown[]): number {
+  let bytes = 2;
+  for (let at = 0; at < row.length; at++) {
+    const value = row[at];
+    if (typeof value === "string") bytes += value.length + 8;
+    else if (value instanceof ArrayBuffer) {
+      row[at] = new Uint8Array(value);
+      bytes += value.byteLength * 4;
+    } else bytes += 8;
+  }
+  return bytes;
+}
+
+function isLimited({ maxRows, maxBytes }: RunOptions): boolean {
+  return maxRows !== undefined || maxBytes !== undefined;
+}
+
+/** @throws {TenantryError} `TYPE_ERROR` for what the storage cannot take */
+function boundIn(params: readonly unknown[]): readonly unknown[] {
+  const bound = bindable(params);
+  if (!bound.some((value) => typeof value === "bigint")) return bound;
+  return bound.map((value) => {
+    if (typeof value !== "bigint") return value;
+    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) return Number(value);
+    throw d1Error(
+      "TYPE_ERROR",
+      `Type 'bigint' not supported for value '${value}'`,
+      { hint: "Durable Objects take integers up to 2^53. Bind larger ones as text, and CAST them." },
+      "D1_TYPE_ERROR",
+    );
+  });
+}
+
+function split(sql: string): string[] {
+  try {
+    return splitStatements(sql);
+  } catch (error) {
+    throw inD1Words(error);
+  }
+}
+
+function noTransaction(): TenantryError {
+  return d1Error(
+    "SQL_REFUSED",
+    "To execute a transaction, please use batch() instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements.",
+    { sqliteCode: "SQLITE_AUTH", hint: "batch() is atomic." },
+  );
+}
+
+function notAuthorized(): TenantryError {
+  return d1Error("SQL_REFUSED", "not authorized: SQLITE_AUTH", {
+    sqliteCode: "SQLITE_AUTH",
+    hint: "A tenant's SQL stays in its own database, and leaves nothing behind on it but data.",
+  });
+}
+
+function readOnly(): TenantryError {
+  return new TenantryError("READ_ONLY", "This statement writes, and only reading is allowed here.", {
+    hint: "Use a token of scope write.",
+  });
+}
+
+function foreignKeysStay(): TenantryError {
+  return new TenantryError("UNSUPPORTED", "Foreign keys cannot be switched off in this object.", {
+    hint: 'Write "PRAGMA defer_foreign_keys = ON" instead, and drop no table that cascading keys refer to.',
+  });
+}

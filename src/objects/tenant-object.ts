@@ -1,0 +1,197 @@
+// Owns the Durable Object that is one tenant's database: its calls, what it remembers of itself, its alarm.
+// Does not know which tenant it is, who calls it, or what the catalog says.
+import { DurableObject, type DurableObjectContext } from "cloudflare:workers";
+import type { ExecResult, RunOptions, Script, Statement } from "../drivers/driver.ts";
+import {
+  type Answer,
+  type OpenedObject,
+  sent,
+  type TenantObjectRpc,
+} from "../drivers/durable-object/object-rpc.ts";
+import { ObjectSql, type RawResult } from "../drivers/durable-object/object-sql.ts";
+import type { ObjectStorage } from "../drivers/durable-object/object-storage.ts";
+import { migrateDatabase } from "../migrations/migrate-database.ts";
+import type { MigrationSet } from "../migrations/migration-set.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { objectHandle } from "./object-handle.ts";
+
+/** Milliseconds after a write at which the object looks after its database: `PRAGMA optimize`. */
+export const HOUSEKEEPING_MS = 6 * 60 * 60 * 1000;
+
+/** What the object keeps of itself, beside the SQL. */
+interface Identity {
+  readonly token: string;
+  readonly schemaHash: string;
+  /** The bookmark at which the database was made, where the runtime has bookmarks. */
+  readonly since?: string;
+}
+
+const IDENTITY = "tenantry";
+
+/**
+ * A tenant's database. Export it from the Worker, and bind it with `new_sqlite_classes`.
+ *
+ * @example
+ * export { TenantObject } from "tenantry/drivers/durable-object";
+ */
+export class TenantObject<Env = unknown> extends DurableObject<Env> implements TenantObjectRpc {
+  readonly #storage: ObjectStorage;
+  readonly #sql: ObjectSql;
+  #identity: Identity | undefined;
+  #alarmIsSet = false;
+
+  constructor(ctx: DurableObjectContext, env: Env) {
+    super(ctx, env);
+    this.#storage = ctx.storage as ObjectStorage;
+    this.#sql = new ObjectSql(this.#storage);
+    this.#identity = this.#storage.kv.get<Identity>(IDENTITY);
+  }
+
+  async open(): Promise<Answer<OpenedObject | undefined>> {
+    return { value: this.#identity && this.#opened(this.#identity) };
+  }
+
+  async run(token: string, statement: Statement, options?: RunOptions): Promise<Answer<RawResult>> {
+    return this.#answer(token, () => this.#noting(this.#sql.run(statement, options)));
+  }
+
+  async batch(
+    token: string,
+    statements: readonly Statement[],
+    options?: RunOptions,
+  ): Promise<Answer<RawResult[]>> {
+    return this.#answer(token, () => {
+      const results = this.#sql.batch(statements, options);
+      for (const result of results) this.#noting(result);
+      return results;
+    });
+  }
+
+  async exec(token: string, sql: string): Promise<Answer<ExecResult>> {
+    return this.#answer(token, () => this.#sql.exec(sql));
+  }
+
+  async script(token: string, script: Script): Promise<Answer<boolean>> {
+    return this.#answer(token, () => this.#sql.script(script));
+  }
+
+  async migrate(token: string, set: unknown): Promise<Answer<unknown>> {
+    return this.#answer(token, async () => {
+      const result = await migrateDatabase(objectHandle(this.#sql), set as MigrationSet);
+      // Who stopped it meanwhile has given it another token.
+      // A database that is ahead of the set is compared anew each time.
+      if (this.#identity?.token === token && result.missing.length === 0) {
+        this.#remember({ ...this.#identity, schemaHash: result.hash });
+      }
+      return result;
+    });
+  }
+
+  async create(expected: string | undefined): Promise<Answer<OpenedObject>> {
+    return this.#alone(async () => {
+      if (this.#identity?.token !== expected) return { stale: true };
+      await this.#empty();
+      const since = await this.#bookmarkNow();
+      const identity = { token: crypto.randomUUID(), schemaHash: "", ...(since !== undefined && { since }) };
+      this.#remember(identity);
+      return { value: this.#opened(identity) };
+    });
+  }
+
+  async stop(): Promise<Answer<string | undefined>> {
+    if (this.#identity === undefined) return { value: undefined };
+    const token = crypto.randomUUID();
+    this.#remember({ ...this.#identity, token });
+    return { value: token };
+  }
+
+  async remove(token: string | undefined): Promise<Answer<boolean>> {
+    return this.#alone(async () => {
+      if (this.#identity === undefined) return { value: false };
+      if (token !== undefined && this.#identity.token !== token) return { stale: true };
+      await this.#empty();
+      return { value: true };
+    });
+  }
+
+  async bookmark(token: string, at?: number): Promise<Answer<string>> {
+    return this.#answer(token, () =>
+      at === undefined ? this.#storage.getCurrentBookmark() : this.#storage.getBookmarkForTime(at),
+    );
+  }
+
+  async restore(token: string, bookmark: string): Promise<Answer<string>> {
+    return this.#answer(token, async () => {
+      const since = this.#identity?.since;
+      // Bookmarks are in the order of time. What lies before is another tenant's, of the same name.
+      if (since !== undefined && bookmark < since) throw beforeCreation();
+      const undo = await this.#storage.onNextSessionRestoreBookmark(bookmark);
+      // Once the answer is on its way: the restore happens when the object begins anew.
+      setTimeout(() => this.ctx.abort("The database is being restored to a bookmark."), 0);
+      return undo;
+    });
+  }
+
+  /** The object's alarm: keeps the planner's statistics up to date. */
+  override async alarm(): Promise<void> {
+    this.#alarmIsSet = false;
+    this.#storage.sql.exec("PRAGMA optimize");
+  }
+
+  async #answer<T>(token: string, fn: () => T | Promise<T>): Promise<Answer<T>> {
+    if (this.#identity?.token !== token) return { stale: true };
+    try {
+      const value = fn();
+      return { value: value instanceof Promise ? await value : value };
+    } catch (error) {
+      if (!isTenantryError(error)) throw error;
+      return { error: sent(error) };
+    }
+  }
+
+  #noting(result: RawResult): RawResult {
+    if (!this.#alarmIsSet && result.meta.changed_db) {
+      this.#alarmIsSet = true;
+      this.ctx.waitUntil(this.#setAlarm());
+    }
+    return result;
+  }
+
+  /** One that is set stays: an object that is written often would put it off for ever. */
+  async #setAlarm(): Promise<void> {
+    if ((await this.#storage.getAlarm()) === null) {
+      await this.#storage.setAlarm(Date.now() + HOUSEKEEPING_MS);
+    }
+  }
+
+  /** Nobody else's call is heard while `fn` runs. */
+  #alone<T>(fn: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    return this.ctx.blockConcurrencyWhile(fn);
+  }
+
+  async #empty(): Promise<void> {
+    this.#identity = undefined;
+    this.#alarmIsSet = false;
+    await this.#storage.deleteAll();
+  }
+
+  async #bookmarkNow(): Promise<string | undefined> {
+    // Local runs have no point-in-time recovery, and say so with an error.
+    return this.#storage.getCurrentBookmark().catch(() => undefined);
+  }
+
+  #remember(identity: Identity): void {
+    this.#storage.kv.put(IDENTITY, identity);
+    this.#identity = identity;
+  }
+
+  #opened({ token, schemaHash }: Identity): OpenedObject {
+    return { token, schemaHash, sizeBytes: this.#storage.sql.databaseSize };
+  }
+}
+
+function beforeCreation(): TenantryError {
+  return new TenantryError("INVALID_ARGUMENT", "The bookmark is from before this tenant was created.", {
+    hint: "Restore to a later one.",
+  });
+}
