@@ -27,6 +27,7 @@ import { type App, type AppOptions, createApp } from "./http/app.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
 import { newBatonKey } from "./hrana/baton.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
+import { tenantRate } from "./http/tenant-rate.ts";
 import { type MiddlewareOptions, type TenantEnv, tenantMiddleware } from "./http/tenant-middleware.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { MiddlewareHandler } from "hono";
@@ -267,6 +268,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
           }),
           moreAdminRoutes: fileRoutes({ files: driver.files, lifecycle, maxImportBytes }),
           isReady: () => closing === undefined,
+          tenantRate,
           ...(pool && { pool }),
         },
         appOptions,

@@ -12,14 +12,23 @@ const SRC = join(import.meta.dirname, "../src");
  */
 const ROOMS: readonly (readonly string[])[] = [
   // the entries of the package and of its processes, and what the processes are
-  ["index.ts", "hono.ts", "node.ts", "driver-local.ts", "cli.ts", "executors/executor-entry.ts"],
+  [
+    "index.ts",
+    "hono.ts",
+    "node.ts",
+    "driver-local.ts",
+    "driver-durable-object.ts",
+    "worker.ts",
+    "cli.ts",
+    "executors/executor-entry.ts",
+  ],
   ["cli", "executors/executor-main.ts"],
   // what puts the rooms together
-  ["tenantry.ts"],
+  ["tenantry.ts", "worker-tenantry.ts"],
   ["http"],
   ["observe"],
   ["backups"],
-  ["tenants", "executors"],
+  ["tenants", "executors", "objects"],
   ["tenantry-options.ts"],
   ["handle-cache", "migrations", "catalog", "database", "auth", "sample", "hrana"],
   ["drivers"],

@@ -107,7 +107,9 @@ test("the package holds what is run and read, and nothing of its making", async 
 });
 
 test("every entry can be imported", async () => {
-  const program = `for (const name of ${JSON.stringify(entries.map(({ name }) => name))}) {
+  // The class of objects extends one that the Workers runtime alone has: test/worker-bundle.test.ts has it.
+  const onNode = entries.map(({ name }) => name).filter((name) => !name.endsWith("/drivers/durable-object"));
+  const program = `for (const name of ${JSON.stringify(onNode)}) {
     const names = Object.keys(await import(name));
     if (names.length === 0) throw new Error(name + " exports nothing");
   }`;

@@ -1,6 +1,6 @@
 // Owns who the caller of a request is: by token or key, or anybody while the server has no keys.
 // Does not decide what a caller may do: authorize.ts does.
-import { type Authenticator, createAuthenticator } from "../auth/authenticate.ts";
+import { type ApiKeyRecord, type Authenticator, createAuthenticator } from "../auth/authenticate.ts";
 import { type Caller, LOCAL_CALLER, onlyTenant } from "../auth/caller.ts";
 import type { VerificationKey } from "../auth/signing-key.ts";
 import { TenantTokens } from "../auth/tenant-tokens.ts";
@@ -17,7 +17,11 @@ export interface AccessOptions {
   readonly catalog: Catalog;
   /** Keys that tokens may be signed with. With any of them the server is never open. */
   readonly publicKeys: readonly VerificationKey[];
+  /** The hash of an API key of scope admin that the operator keeps outside of the catalog; with it, never open. */
+  readonly adminKeyHash?: string;
 }
+
+const ADMIN_KEY: ApiKeyRecord = { id: "admin", tenant: null, scope: "admin", expiresAt: null };
 
 /**
  * Tells callers apart. A server without keys is open to this machine, and to nobody's web page; the first
@@ -29,9 +33,9 @@ export class Access {
   readonly #tenantTokens: TenantTokens;
   #open: boolean;
 
-  constructor({ catalog, publicKeys }: AccessOptions) {
+  constructor({ catalog, publicKeys, adminKeyHash }: AccessOptions) {
     this.#catalog = catalog;
-    this.#open = publicKeys.length === 0;
+    this.#open = publicKeys.length === 0 && adminKeyHash === undefined;
     this.#tenantTokens = new TenantTokens({
       peek: (tenant) => (isTenantId(tenant) ? catalog.peek(tenant) : undefined),
       find: async (tenant) => (isTenantId(tenant) ? catalog.get(tenant) : undefined),
@@ -39,8 +43,8 @@ export class Access {
     this.#authenticator = createAuthenticator({
       publicKeys,
       keys: {
-        peek: (hash) => this.#used(catalog.peekKey(hash)),
-        find: async (hash) => this.#used(await catalog.findKey(hash)),
+        peek: (hash) => (hash === adminKeyHash ? ADMIN_KEY : this.#used(catalog.peekKey(hash))),
+        find: async (hash) => (hash === adminKeyHash ? ADMIN_KEY : this.#used(await catalog.findKey(hash))),
       },
     });
   }

@@ -25,7 +25,7 @@ import { adminOpenApi } from "./openapi/admin-openapi.ts";
 import { createTenantResolver } from "./resolve-tenant.ts";
 import { remoteAddressOf } from "./remote-address.ts";
 import { routeLabel } from "./route-label.ts";
-import { tenantRate } from "./tenant-rate.ts";
+import type { TenantRate } from "./tenant-rate.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 import { tenantContext } from "./tenant-context.ts";
 
@@ -41,6 +41,10 @@ export interface AppParts {
   readonly metrics?: Metrics;
   /** Routes below `/admin` that only some runtimes have, such as those that move files. */
   readonly moreAdminRoutes?: Hono<AdminEnv>;
+  /** Limits each tenant's requests, to so many a second or as it knows itself; without it there is no limit. */
+  readonly tenantRate?: (maxRequestsPerSecond: number) => TenantRate | undefined;
+  /** See {@link Access}. */
+  readonly adminKeyHash?: string;
   /** Runs tenants' requests in other processes; without it they run in this one. */
   readonly pool?: ExecutorPool;
   /** Whether the process is still to be sent requests. */
@@ -58,7 +62,11 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   const { catalog, tenants, metrics, isReady = () => true } = parts;
   const settings = appSettings(options);
   const { onInternalError, maxBodyBytes, maxRows, maxResponseBytes } = settings;
-  const access = new Access({ catalog, publicKeys: settings.publicKeys });
+  const access = new Access({
+    catalog,
+    publicKeys: settings.publicKeys,
+    ...(parts.adminKeyHash !== undefined && { adminKeyHash: parts.adminKeyHash }),
+  });
 
   const hono = new Hono();
   hono.onError((error, c) => errorResponse(c, error, onInternalError));
@@ -121,7 +129,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
       baseDomains: settings.baseDomains,
       exceptHosts: settings.exceptHosts,
     }),
-    rate: settings.maxRequestsPerSecond > 0 ? tenantRate(settings.maxRequestsPerSecond) : undefined,
+    rate: parts.tenantRate?.(settings.maxRequestsPerSecond),
   });
   const context = tenantContext({
     admit,

@@ -6,8 +6,9 @@ import { TenantryError } from "../tenantry-error.ts";
 /** Passes a tenant's request, or rejects. */
 export type TenantRate = (tenant: string) => Promise<void>;
 
-/** At most `perSecond` requests of each tenant in each second. */
-export function tenantRate(perSecond: number): TenantRate {
+/** At most `perSecond` requests of each tenant in each second; undefined for 0, any number. */
+export function tenantRate(perSecond: number): TenantRate | undefined {
+  if (perSecond === 0) return undefined;
   const limiter = new RateLimiterMemory({ points: perSecond, duration: 1 });
   return async (tenant) => {
     try {

@@ -1,0 +1,93 @@
+// Owns the entry "tenantry/worker": Tenantry as a Cloudflare Worker, and what one is composed of.
+// The rooms are the same as on Node; worker-tenantry.ts puts them together.
+import { errorBody } from "./http/error-response.ts";
+import { ERROR_STATUS } from "./http/error-status.ts";
+import { isTenantryError } from "./tenantry-error.ts";
+import {
+  createWorkerTenantry,
+  type WorkerAppOptions,
+  type WorkerTenantry,
+  type WorkerTenantryOptions,
+} from "./worker-tenantry.ts";
+
+export { errorResponse } from "./http/error-response.ts";
+export type { MiddlewareOptions, TenantEnv } from "./http/tenant-middleware.ts";
+export { type MigrationFile, type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
+export { parseTenantId, type TenantId } from "./tenant-id.ts";
+export { isTenantryError, TenantryError } from "./tenantry-error.ts";
+export {
+  createWorkerTenantry,
+  DEFAULT_WORKER_CACHE_MS,
+  type WorkerAppOptions,
+  type WorkerTenantry,
+  type WorkerTenantryOptions,
+} from "./worker-tenantry.ts";
+
+/** What a Worker is configured with, from its bindings. */
+export interface WorkerSettings extends WorkerTenantryOptions {
+  /** Options of the HTTP application, with the key to begin with. */
+  readonly app?: WorkerAppOptions;
+}
+
+/** What a Worker is given with each request. */
+export interface WorkerContext {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+/** A Worker's default export. */
+export interface TenantryWorker<Env> {
+  fetch(request: Request, env: Env, ctx: WorkerContext): Promise<Response>;
+}
+
+interface Composed {
+  readonly tenantry: WorkerTenantry;
+  readonly respond: (request: Request) => Response | Promise<Response>;
+}
+
+/**
+ * Tenantry as a Worker: `configure` is called once in an isolate.
+ *
+ * @example
+ * export { TenantObject } from "tenantry/drivers/durable-object";
+ * export default tenantryWorker<Env>((env) => ({
+ *   driver: durableObjectDriver({ namespace: env.TENANTS }),
+ *   catalog: objectDatabase({ namespace: env.TENANTS }),
+ *   app: { adminKey: env.TENANTRY_ADMIN_KEY },
+ * }));
+ */
+export function tenantryWorker<Env>(
+  configure: (env: Env) => WorkerSettings | Promise<WorkerSettings>,
+): TenantryWorker<Env> {
+  let composed: Composed | undefined;
+
+  const compose = async (env: Env): Promise<Composed> => {
+    const { app: appOptions, ...options } = await configure(env);
+    const tenantry = await createWorkerTenantry(options);
+    const { hono } = await tenantry.app(appOptions);
+    return { tenantry, respond: (request) => hono.fetch(request) };
+  };
+  const answer = async (request: Request, env: Env): Promise<Response> => {
+    try {
+      // Two that come first compose twice: a promise of one request's is not the other's to wait for.
+      composed ??= await compose(env);
+    } catch (error) {
+      return misconfigured(error);
+    }
+    return composed.respond(request);
+  };
+
+  return {
+    async fetch(request, env, ctx) {
+      const answering = answer(request, env);
+      // A client that hangs up does not end what was begun for it.
+      ctx.waitUntil(answering.then(() => composed?.tenantry.afterRequest()));
+      return answering;
+    },
+  };
+}
+
+function misconfigured(error: unknown): Response {
+  console.error(error);
+  if (!isTenantryError(error)) throw error;
+  return Response.json(errorBody(error), { status: ERROR_STATUS[error.code] });
+}
