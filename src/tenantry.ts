@@ -23,7 +23,10 @@ import { TenantScope } from "./tenants/tenant-scope.ts";
 import { checkTenantryOptions, type TenantryOptions } from "./tenantry-options.ts";
 import { TenantryError } from "./tenantry-error.ts";
 import { Tenants } from "./tenants/tenants.ts";
+import { Hono } from "hono";
 import { type App, type AppOptions, createApp } from "./http/app.ts";
+import { backupRoutes } from "./http/backup-routes.ts";
+import type { AdminEnv } from "./http/env.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
 import { newBatonKey } from "./hrana/baton.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
@@ -227,10 +230,13 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
-    recovery.close();
     try {
       // In one turn: what comes after the call of close() is refused, here and there.
-      await Promise.all([tenants.close(graceMs), ...pools.map((pool) => pool.close(graceMs))]);
+      await Promise.all([
+        recovery.close(),
+        tenants.close(graceMs),
+        ...pools.map((pool) => pool.close(graceMs)),
+      ]);
     } finally {
       await catalog.close().finally(() => catalogHandle.close());
     }
@@ -266,7 +272,9 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
             handles: () => tenants.stats(),
             ...(pool && { pool: () => pool.stats() }),
           }),
-          moreAdminRoutes: fileRoutes({ files: driver.files, lifecycle, maxImportBytes }),
+          moreAdminRoutes: new Hono<AdminEnv>()
+            .route("/", fileRoutes({ files: driver.files, lifecycle, maxImportBytes }))
+            .route("/", backupRoutes(recovery)),
           isReady: () => closing === undefined,
           tenantRate,
           ...(pool && { pool }),

@@ -58,6 +58,7 @@ const PORTABLE_ROOMS: readonly string[] = [
   "hrana",
 ];
 const FOR_NODE: ReadonlySet<string> = new Set([
+  "http/control-socket.ts",
   "http/file-routes.ts",
   "http/listen.ts",
   "migrations/read-migrations.ts",

@@ -1,6 +1,7 @@
 // Owns that the OpenAPI documents describe the routes and tables there are, and hang together.
 import { expect, test } from "vitest";
 import { adminRoutes } from "../src/http/admin-routes.ts";
+import { backupRoutes } from "../src/http/backup-routes.ts";
 import { fileRoutes } from "../src/http/file-routes.ts";
 import { adminOpenApi, ROUTES } from "../src/http/openapi/admin-openapi.ts";
 import { queryRoutes } from "../src/http/query-routes.ts";
@@ -40,6 +41,7 @@ test("the server's document lists the routes that there are, no more and no fewe
   const served = [
     ...adminRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...fileRoutes({ maxImportBytes: 1 } as never).routes.map(({ method, path }) => [method, `/admin${path}`]),
+    ...backupRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...queryRoutes(nothing).routes.map(({ method, path }) => [method, `/t/:tenant${path}`]),
   ].map(([method, path]) => `${method?.toLowerCase()} ${path?.replace(/:(\w+)/g, "{$1}")}`);
   const described = ROUTES.map(({ method, path }) => `${method} ${path}`);

@@ -7,6 +7,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { FileExaminer } from "./file-examiner.ts";
+import { Jobs } from "./jobs.ts";
 import { findLitestream } from "./litestream-binary.ts";
 import { Replica } from "./replica.ts";
 import { parseReplicaUrl } from "./replica-url.ts";
@@ -30,10 +31,12 @@ export interface RecoveryParts {
 export interface Recovery {
   readonly snapshots: Snapshots;
   readonly restores: Restores;
+  /** Work that outlasts a request. */
+  readonly jobs: Jobs;
   /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
   replica(): Promise<Replica>;
-  /** Idempotent. */
-  close(): void;
+  /** Stops what runs. Idempotent. */
+  close(): Promise<void>;
 }
 
 /** Composes it. Nothing is started or read before it is needed. */
@@ -70,7 +73,13 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     flush: (record) => replicated.flush(record),
     drainTimeoutMs,
   });
-  return { snapshots, restores, replica, close: () => examiner.close() };
+  const jobs = new Jobs();
+  const close = async (): Promise<void> => {
+    const stopped = jobs.close();
+    examiner.close();
+    await stopped;
+  };
+  return { snapshots, restores, jobs, replica, close };
 }
 
 /** Whoever else replicates a tenant lets go of it by itself: the drain waits for that. */

@@ -2,12 +2,13 @@
 // Knows no command.
 import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { createTenantry, type Tenantry } from "../tenantry.ts";
 import type { TenantryOptions } from "../tenantry-options.ts";
 import { EXIT_DONE, EXIT_FAILED, WrongUse } from "./report-error.ts";
+import { RunningServer } from "./running-server.ts";
 import type { Screen } from "./screen.ts";
 
 export const DEFAULT_DATA = "./data";
@@ -61,6 +62,11 @@ export class Cli {
       // In a container the user may have no name.
       return "cli";
     }
+  }
+
+  /** The server that runs on the data folder; undefined where there is none, and the folder is ours to work on. */
+  server(): Promise<RunningServer | undefined> {
+    return RunningServer.find(resolve(this.settings.data), this.actor);
   }
 
   /** Opens the data folder. The caller closes it. @throws {TenantryError} `DATABASE_*`, `MIGRATIONS_INVALID` */

@@ -1,6 +1,8 @@
 // Owns `tenantry restore`: what a tenant is to be restored from, and saying what came back.
 // Restores nothing itself.
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import type { Job } from "../backups/jobs.ts";
 import type { RestorePlan, RestoreSource } from "../backups/restore-source.ts";
 import type { RestorePhase, RestoreResult } from "../backups/restores.ts";
 import { moment } from "../backups/replica-lines.ts";
@@ -23,12 +25,11 @@ interface RestoreCommandOptions {
   readonly dryRun?: true;
 }
 
-const PHASES: Readonly<Record<RestorePhase, string>> = {
+const PHASES: Readonly<Record<Exclude<RestorePhase, "done">, string>> = {
   fetching: "Fetching it",
   checking: "Checking it",
   pausing: "Waiting for running requests to end",
   replacing: "Putting it in place",
-  done: "Done",
 };
 
 /** Adds `restore`. */
@@ -59,28 +60,54 @@ export function restoreCommand(program: Command, cli: Cli): void {
 }
 
 async function restore(cli: Cli, name: string, options: RestoreCommandOptions): Promise<void> {
-  const { screen } = cli;
   const id = parseTenantId(name);
   const source = sourceOf(options);
   const copy = options.to === undefined ? undefined : parseTenantId(options.to);
-  await cli.use({ migrations: true }, async ({ recovery: { restores } }) => {
+  const { screen } = cli;
+  const onPhase = (phase: string): void => {
+    if (phase in PHASES) screen.note(`${PHASES[phase as keyof typeof PHASES]} …`);
+  };
+  const server = await cli.server();
+  if (server) {
+    const body = { ...bodyOf(source), ...(copy !== undefined && { to: copy }) };
+    const path = `/admin/tenants/${id}/restore`;
     if (options.dryRun) {
-      const plan = await restores.plan(id, source);
-      return screen.json
-        ? screen.printJson({ tenant: id, wouldRestore: plan })
-        : screen.print(`would restore ${copy ?? id} to ${what(plan)}, of ${bytesText(plan.bytes)}`);
+      const { wouldRestore } = await server.ask<{ wouldRestore: RestorePlan }>("POST", path, {
+        ...body,
+        dryRun: true,
+      });
+      return reportPlan(cli, copy ?? id, wouldRestore);
     }
-    const acting = {
-      actor: cli.actor,
-      onPhase: (phase: RestorePhase) => {
-        if (phase !== "done") screen.note(`${PHASES[phase]} …`);
-      },
-    };
+    const result = await server.follow<RestoreResult>(await server.ask<Job>("POST", path, body), onPhase);
+    return report(cli, result, copy !== undefined);
+  }
+  await cli.use({ migrations: true }, async ({ recovery: { restores } }) => {
+    if (options.dryRun) return reportPlan(cli, copy ?? id, await restores.plan(id, source));
+    const acting = { actor: cli.actor, onPhase };
     const result = await (copy === undefined
       ? restores.inPlace(id, source, acting)
       : restores.toNew(id, copy, source, acting));
     return report(cli, result, copy !== undefined);
   });
+}
+
+/** The source as the server is told of it. */
+function bodyOf(source: RestoreSource): Record<string, unknown> {
+  if (source.kind === "snapshot") return { snapshot: source.name ?? "latest" };
+  if (source.kind === "file") return { file: resolve(source.path) };
+  if (source.kind === "replaced") return { undo: true };
+  const { at, txid, incarnation } = source;
+  return {
+    ...(at !== undefined && { at: new Date(at).toISOString() }),
+    ...(txid !== undefined && { txid }),
+    ...(at === undefined && txid === undefined && { latest: true }),
+    ...(incarnation !== undefined && { incarnation }),
+  };
+}
+
+async function reportPlan({ screen }: Cli, tenant: string, plan: RestorePlan): Promise<void> {
+  if (screen.json) return screen.printJson({ tenant, wouldRestore: plan });
+  return screen.print(`would restore ${tenant} to ${what(plan)}, of ${bytesText(plan.bytes)}`);
 }
 
 async function report({ screen }: Cli, result: RestoreResult, isNew: boolean): Promise<void> {

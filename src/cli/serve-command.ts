@@ -11,6 +11,7 @@ import {
   type ExecutorPool,
 } from "../executors/executor-pool.ts";
 import { DEFAULT_MAX_OPEN } from "../handle-cache/handle-cache.ts";
+import { listenForCommands } from "../http/control-socket.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_HOST, DEFAULT_PORT, listen } from "../http/listen.ts";
 import { assertBindable } from "../http/loopback.ts";
 import { parseTenantId } from "../tenant-id.ts";
@@ -144,7 +145,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   try {
     if (sample) await makeSampleTenants(tenantry);
     const pool = await startExecutors(tenantry, options);
-    const { hono, access } = tenantry.app({
+    const { hono, access, control } = tenantry.app({
       ...(pool && { pool }),
       ...given({
         baseDomains: options.baseDomain,
@@ -160,12 +161,16 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     });
     assertBindable(host, !(await access.isOpen()));
     const stopped = untilStopped();
+    await using commands = await listenForCommands(tenantry.driver.dir, control.fetch);
+    for (const { id } of await tenantry.recovery.restores.mend()) {
+      screen.note(`A restore of ${id} had been killed: its file is whole, and it serves again.`);
+    }
     const server = await listen(hono.fetch, { host, port });
     await announce(cli, tenantry, server.url);
     if (sample) await suggest(cli, tenantry, server.url);
     await stopped;
     screen.note("Stopping: finishing what runs.");
-    await server.close(graceMs);
+    await Promise.all([server.close(graceMs), commands?.close()]);
   } finally {
     await tenantry.close(graceMs);
   }

@@ -226,7 +226,8 @@ function adminOfOne(): TenantryError {
   });
 }
 
-function checkBody<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+/** @throws {TenantryError} `INVALID_ARGUMENT` */
+export function checkBody<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const [issue] = result.issues;

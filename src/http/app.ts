@@ -2,7 +2,7 @@
 // Constructs the HTTP room's own parts, and nothing else.
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import type { Caller } from "../auth/caller.ts";
+import { type Caller, LOCAL_CALLER } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -15,7 +15,7 @@ import { admission } from "./admission.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
 import type { AdminEnv } from "./env.ts";
-import { errorResponse } from "./error-response.ts";
+import { errorResponse, type OnInternalError } from "./error-response.ts";
 import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { forward } from "./forward.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
@@ -55,6 +55,8 @@ export interface AppParts {
 export interface App {
   readonly hono: Hono;
   readonly access: Access;
+  /** `/admin` for the command lines of this machine, who need no credentials: serve it to nobody else. */
+  readonly control: Hono;
 }
 
 /** Composes the application. @throws {TenantryError} `INVALID_OPTION` */
@@ -110,8 +112,9 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     c.set("caller", await requireAdmin(c));
     await next();
   });
-  admin.route("/", adminRoutes({ ...parts, maxBodyBytes }));
-  if (parts.moreAdminRoutes) admin.route("/", parts.moreAdminRoutes);
+  const administration = adminRoutes({ ...parts, maxBodyBytes });
+  if (parts.moreAdminRoutes) administration.route("/", parts.moreAdminRoutes);
+  admin.route("/", administration);
   hono.route("/admin", admin);
 
   if (metrics) {
@@ -154,5 +157,19 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }
-  return { hono, access };
+  return { hono, access, control: controlApp(administration, onInternalError) };
+}
+
+function controlApp(administration: Hono<AdminEnv>, onInternalError: OnInternalError): Hono {
+  const control = new Hono<AdminEnv>();
+  control.onError((error, c) => errorResponse(c, error, onInternalError));
+  control.notFound((c) => errorResponse(c, unanswered(control as never, c), onInternalError));
+  control.use(async (c, next) => {
+    const subject = decodeURIComponent(c.req.header("x-tenantry-actor") ?? "cli");
+    c.set("caller", { ...LOCAL_CALLER, subject });
+    c.set("onThisMachine", true);
+    await next();
+  });
+  control.route("/admin", administration);
+  return control as unknown as Hono;
 }

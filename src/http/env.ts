@@ -45,5 +45,7 @@ export interface AdminEnv {
   Variables: {
     /** Who asks: somebody with the right. */
     caller: Caller;
+    /** Whether that is a command line on this machine, with the rights of the data folder. */
+    onThisMachine?: true;
   };
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Hono } from "hono";
 import { expect, onTestFinished, vi } from "vitest";
 import type { Access } from "../../src/http/access.ts";
 import { ERROR_STATUS } from "../../src/http/error-status.ts";
@@ -51,6 +52,8 @@ export interface RunningTestServer {
   readonly data: string;
   readonly tenantry: Tenantry;
   readonly access: Access;
+  /** What command lines of this machine are answered by. */
+  readonly control: Hono;
   /** Its executors, where it has some. */
   readonly pool: ExecutorPool | undefined;
   /** Errors that were the server's own: a test that meets one fails at its end, unless it takes them out. */
@@ -97,7 +100,7 @@ export async function runningServer({
   const pool = executors && tenantry.executors(executors);
   await pool?.start();
   const internalErrors: unknown[] = [];
-  const { hono, access } = tenantry.app({
+  const { hono, access, control } = tenantry.app({
     onInternalError: (error) => internalErrors.push(error),
     ...(pool && { pool }),
     ...app,
@@ -144,6 +147,7 @@ export async function runningServer({
     data: dir,
     tenantry,
     access,
+    control,
     pool,
     internalErrors,
     send,

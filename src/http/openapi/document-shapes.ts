@@ -65,6 +65,23 @@ export const AUDIT_ENTRY = v.object({
   tenant: v.nullable(v.string()),
   detail: v.unknown(),
 });
+export const SNAPSHOT = v.object({
+  tenant: v.string(),
+  name: v.pipe(v.string(), v.description("Its moment in UTC, such as 2026-11-22T10-00-00.000Z.")),
+  at: time,
+  storedBytes: v.number(),
+});
+export const JOB = v.object({
+  id: v.string(),
+  kind: v.string(),
+  tenant: v.nullable(v.string()),
+  state: v.picklist(["running", "done", "failed"]),
+  phase: v.pipe(v.string(), v.description("How far it is.")),
+  startedAt: time,
+  endedAt: v.nullable(time),
+  result: v.unknown(),
+  error: v.nullable(v.object({ code: v.string(), message: v.string(), hint: v.optional(v.string()) })),
+});
 export const MIGRATION = v.object({
   name: v.string(),
   state: v.picklist(["applied", "pending", "drifted", "missing"]),
