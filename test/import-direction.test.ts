@@ -19,6 +19,7 @@ const ROOMS: readonly (readonly string[])[] = [
     "driver-local.ts",
     "driver-durable-object.ts",
     "worker.ts",
+    "driver-libsql.ts",
     "cli.ts",
     "executors/executor-entry.ts",
   ],
