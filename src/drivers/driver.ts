@@ -169,6 +169,11 @@ export interface Handle extends SqlRunner {
   migrate?(set: { readonly version: string | null; readonly hash: string }): Promise<unknown>;
   /** Writes a consistent copy to a new file at `path`. @throws {TenantryError} `UNSUPPORTED`. */
   snapshot(path: string): Promise<void>;
+  /**
+   * The whole database as SQL text, of one moment, in pieces: each is made when it is asked for. What is not read to
+   * its end must be ended by `return()`. Only where the driver can.
+   */
+  dump?(): AsyncGenerator<string, void, undefined>;
   /** Runs `fn`, which is synchronous, with the raw database; only where it is one of better-sqlite3. */
   withSqlite?<T>(fn: (sqlite: Database) => T): Promise<T>;
   /** Sets other bounds; they hold from the next statement or transaction on. Only where the driver has them. */

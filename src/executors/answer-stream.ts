@@ -46,7 +46,7 @@ export class AnswerStream {
   push(chunk: Uint8Array, last: boolean): void {
     if (!this.#controller) return;
     this.#received += chunk.byteLength;
-    this.#controller.enqueue(chunk);
+    if (chunk.byteLength > 0) this.#controller.enqueue(chunk);
     if (!last) return;
     this.#controller.close();
     this.#end();

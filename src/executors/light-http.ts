@@ -52,7 +52,7 @@ const NEVER = new AbortController().signal;
 export interface LightAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
+  readonly body: string | Uint8Array | ReadableStream<Uint8Array>;
 }
 
 type GivenHeaders = NonNullable<ResponseInit["headers"]>;
@@ -60,13 +60,13 @@ type GivenHeaders = NonNullable<ResponseInit["headers"]>;
 /** The members of `Response` that Hono and the routes use. An executor puts it in the platform's place. */
 export class LightResponse {
   readonly status: number;
-  readonly body: string | Uint8Array | null;
+  readonly body: LightAnswer["body"] | null;
   readonly #given: GivenHeaders | undefined;
   #headers: Headers | undefined;
 
   constructor(body: unknown = null, init: ResponseInit = {}) {
     this.status = init.status ?? 200;
-    this.body = body as string | Uint8Array | null;
+    this.body = body as LightAnswer["body"] | null;
     this.#given = init.headers;
   }
 

@@ -143,7 +143,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   });
   const document = adminOpenApi();
   hono.get("/openapi.json", (c) => c.json(document));
-  const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/rest/*", ...HRANA_PATHS];
+  const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/dump", "/rest/*", ...HRANA_PATHS];
   const probes = hranaProbes();
   hono.route("/", probes);
   hono.route("/t/:tenant", probes);
@@ -153,7 +153,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     const handler = forward(parts.pool, settings);
     for (const path of paths) hono.all(path, handler as never);
   } else {
-    const ofTenant = tenantRoutes(settings, (tenant) => tenants.session(tenant));
+    const ofTenant = tenantRoutes(settings, tenants);
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }

@@ -48,7 +48,7 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
     });
     await next();
   });
-  const routes = tenantRoutes(settings, (tenant) => tenants.session(tenant));
+  const routes = tenantRoutes(settings, tenants);
   hono.route("/t/:tenant", routes);
   hono.route("/", routes);
   return (request, resolved) => hono.fetch(request, resolved);

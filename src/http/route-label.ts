@@ -6,6 +6,7 @@ const TENANT_ROUTES: ReadonlySet<string> = new Set([
   "query",
   "batch",
   "schema",
+  "dump",
   "openapi.json",
   "v2",
   "v3",

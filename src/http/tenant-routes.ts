@@ -1,22 +1,22 @@
-// Owns the routes below a tenant's root: rows, SQL, schema. The same in the server's process and in an executor.
+// Owns the routes below a tenant's root: rows, SQL, schema, dump. The same in the server's process and in an executor.
 // Does not find the tenant or its caller's rights: the context has them.
 import { Hono } from "hono";
 import { createSchemaCache } from "../database/schema-cache.ts";
 import { createGuard } from "../sql/guard.ts";
-import type { TenantId } from "../tenant-id.ts";
-import type { LeasedSession } from "../tenants/tenants.ts";
+import type { Tenants } from "../tenants/tenants.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { TenantryEnv } from "./env.ts";
+import { dumpRoutes } from "./dump-routes.ts";
 import { hranaRoutes } from "./hrana-routes.ts";
 import { idempotency } from "./idempotency.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { restRoutes } from "./rest/rest-routes.ts";
 import { schemaRoutes } from "./schema-routes.ts";
 
-/** `/query`, `/batch`, `/rest/:table`, `/schema`, `/openapi.json`, and Hrana's. */
+/** `/query`, `/batch`, `/rest/:table`, `/schema`, `/openapi.json`, `/dump`, and Hrana's. */
 export function tenantRoutes(
   settings: AppSettings,
-  openSession: (tenant: TenantId) => Promise<LeasedSession>,
+  tenants: Pick<Tenants, "session" | "dump" | "isServing">,
 ): Hono<TenantryEnv> {
   const schemas = createSchemaCache();
   const guard = createGuard({ maxSqlBytes: settings.maxSqlBytes });
@@ -26,11 +26,12 @@ export function tenantRoutes(
     "/",
     hranaRoutes({
       guard,
-      openSession,
+      openSession: (tenant) => tenants.session(tenant),
       maxParameters: settings.maxParameters,
       batonKey: settings.batonKey,
     }),
   );
+  routes.route("/", dumpRoutes(tenants));
   routes.use(idempotency);
   routes.route(
     "/",

@@ -170,6 +170,38 @@ export class Tenants {
   }
 
   /**
+   * A tenant's whole database as SQL text, of one moment, in pieces that are made when they are asked for. The tenant
+   * is leased until the last, or `return()`; one that is stopped or blocked meanwhile gives no further piece.
+   * @throws {TenantryError} with the first piece as {@link use} does, and `TENANT_BLOCKED`, `UNSUPPORTED`
+   */
+  async *dump(tenant: TenantId): AsyncGenerator<string, void, undefined> {
+    assertReadable(await this.#find(tenant));
+    const lease = await this.lease(tenant);
+    const { handle } = lease.handle;
+    try {
+      if (!handle.dump) {
+        throw new TenantryError("UNSUPPORTED", "The tenant's driver cannot give its database as SQL text.");
+      }
+      for await (const piece of handle.dump()) {
+        yield piece;
+        const record = await this.#find(tenant);
+        assertServing(record);
+        assertReadable(record);
+      }
+    } catch (error) {
+      throw about(tenant, error);
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** Whether callers may still read that incarnation of a tenant. */
+  async isServing(tenant: TenantId, incarnation: string): Promise<boolean> {
+    const record = this.catalog.peek(tenant) ?? (await this.catalog.get(tenant));
+    return record?.incarnation === incarnation && record.state === "active" && record.blocked !== "all";
+  }
+
+  /**
    * Runs `fn` with a handle of its own, opened past the cache and closed afterwards, unless the tenant is
    * open already: a sweep over all tenants must not push the ones in use out of the cache. The handle has
    * not been migrated, and the tenant's state is the caller's to judge.

@@ -20,6 +20,7 @@ import { atomically } from "./atomically.ts";
 import { Connection, type ConnectionOptions, noTransaction, readOnly } from "./connection.ts";
 import { assertNewFile, removeDatabase } from "./database-file.ts";
 import { hasEnded, LocalTransaction, timedOut } from "./local-transaction.ts";
+import { dumpText } from "./dump/dump-text.ts";
 import { lendConnection } from "./lend-connection.ts";
 import { LocalSession } from "./local-session.ts";
 import type { SessionLease, SessionOwner, SessionPool } from "./session-pool.ts";
@@ -57,6 +58,8 @@ export class LocalHandle implements Handle, SessionOwner {
   readonly #pool: SessionPool;
   readonly #writers: FifoLock;
   readonly #sessions: FifoLock;
+  /** Each ends a dump. */
+  readonly #dumps = new Set<() => void>();
   #shared: Connection;
   #closed = false;
 
@@ -231,6 +234,32 @@ export class LocalHandle implements Handle, SessionOwner {
     );
   }
 
+  async *dump(): AsyncGenerator<string, void, undefined> {
+    const { connection, release } = await this.#takeSession();
+    const { sqlite } = connection;
+    const text = dumpText(sqlite);
+    const end = (): void => void text.return();
+    this.#dumps.add(end);
+    try {
+      await this.#attempt(() => beginReading(sqlite));
+      for (;;) {
+        const piece = await this.#turns.run(() => {
+          if (this.#closed) throw closed();
+          connection.begins();
+          return nextPiece(text);
+        });
+        if (piece === "") return;
+        yield piece;
+      }
+    } catch (error) {
+      throw fromSqlite(error);
+    } finally {
+      end();
+      this.#dumps.delete(end);
+      release();
+    }
+  }
+
   async sizeBytes(): Promise<number> {
     return this.#attempt(() => this.#shared.sizeBytes);
   }
@@ -268,6 +297,8 @@ export class LocalHandle implements Handle, SessionOwner {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    // SQLite closes no connection that is being read.
+    for (const end of this.#dumps) end();
     this.#pool.closeAll(this);
     this.#shared.close();
   }
@@ -341,10 +372,7 @@ export class LocalHandle implements Handle, SessionOwner {
 
   async #copy({ sqlite }: Connection, path: string): Promise<void> {
     // A read transaction pins what is copied: writers go on, and the copy neither sees them nor starts anew.
-    await this.#attempt(() => {
-      sqlite.exec("BEGIN");
-      sqlite.prepare("SELECT 1 FROM sqlite_schema").get();
-    });
+    await this.#attempt(() => beginReading(sqlite));
     await sqlite.backup(path);
   }
 
@@ -360,6 +388,28 @@ export class LocalHandle implements Handle, SessionOwner {
       if (!(error instanceof TypeError)) throw error;
     }
   }
+}
+
+/** Pins what is read from now on. */
+function beginReading(sqlite: Database.Database): void {
+  sqlite.exec("BEGIN");
+  sqlite.prepare("SELECT 1 FROM sqlite_schema").get();
+}
+
+/** Characters of a piece of a dump, and the milliseconds after which it is given as it is. */
+const DUMP_PIECE_LENGTH = 64 * 1024;
+const DUMP_SLICE_MS = 10;
+
+/** The next piece of a dump; "" after the last. */
+function nextPiece(text: Generator<string, void, undefined>): string {
+  const sliceEnd = performance.now() + DUMP_SLICE_MS;
+  let piece = "";
+  while (piece.length < DUMP_PIECE_LENGTH && (piece === "" || performance.now() < sliceEnd)) {
+    const next = text.next();
+    if (next.done) break;
+    piece += next.value;
+  }
+  return piece;
 }
 
 /** Marks an attempt that met a lock. */

@@ -20,6 +20,7 @@ import {
   NEW_KEY,
   RESULT,
   SNAPSHOT,
+  SQL_TEXT,
   SQLITE_FILE,
   STATEMENT,
   STATUS,
@@ -347,6 +348,15 @@ export const ROUTES: readonly RouteDescription[] = [
         tables: v.array(v.looseObject({ name: v.string() })),
       }),
     ),
+  },
+  {
+    method: "get",
+    path: "/t/{tenant}/dump",
+    tag: "sql",
+    summary: "The whole database as SQL text, of one moment",
+    scope: "read",
+    responses: ok("Statements that make it anew.", SQL_TEXT),
+    errors: ["TOO_MANY_REQUESTS", "TENANT_BLOCKED"],
   },
   {
     method: "get",

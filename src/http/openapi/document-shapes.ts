@@ -108,3 +108,7 @@ export const SQLITE_FILE: BodyDescription = {
   mediaType: "application/vnd.sqlite3",
   description: "A SQLite file.",
 };
+export const SQL_TEXT: BodyDescription = {
+  mediaType: "application/sql",
+  description: "SQL statements, as the sqlite3 shell's .dump writes them.",
+};
