@@ -8,6 +8,8 @@ import { createInterface } from "node:readline/promises";
 
 /** Microseconds of a clock tick in /proc: 100 ticks a second on every Linux that Node runs on. */
 const TICK_MICROS = 10_000;
+/** Bytes of a page in /proc, on the processors that Node is built for but for a few ARM kernels. */
+const PAGE_BYTES = 4096;
 
 /** What the server is started with. */
 export interface ServeOrder {
@@ -17,6 +19,8 @@ export interface ServeOrder {
   readonly executors: number;
   /** More of the command line. */
   readonly args?: readonly string[];
+  /** Flags of Node's. */
+  readonly nodeFlags?: readonly string[];
 }
 
 /** Microseconds of processor time so far; 0 where there is no /proc. */
@@ -35,10 +39,17 @@ export class ServeProcess implements AsyncDisposable {
     this.url = url;
   }
 
-  static async start({ data, migrations, executors, args = [] }: ServeOrder): Promise<ServeProcess> {
+  static async start({
+    data,
+    migrations,
+    executors,
+    args = [],
+    nodeFlags = [],
+  }: ServeOrder): Promise<ServeProcess> {
     const child = spawn(
       process.execPath,
       [
+        ...nodeFlags,
         join(import.meta.dirname, "../src/cli.ts"),
         "serve",
         "--json",
@@ -58,11 +69,29 @@ export class ServeProcess implements AsyncDisposable {
 
   /** The processor time so far. */
   cpu(): CpuMicros {
+    return this.#sums("micros");
+  }
+
+  /** Resident memory now, in bytes; 0 where there is no /proc. */
+  rss(): { readonly main: number; readonly executors: number } {
+    return this.#sums("rssBytes");
+  }
+
+  /** The value of that name in `/metrics`. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const line = text.split("\n").find((one) => one.startsWith(`${name} `));
+    if (line === undefined) throw new Error(`There is no metric ${name}.`);
+    return Number(line.slice(name.length + 1));
+  }
+
+  #sums(figure: "micros" | "rssBytes"): { main: number; executors: number } {
     const main = this.#child.pid!;
-    const executors = processes().filter(({ parent }) => parent === main);
+    const all = processes();
+    const executors = all.filter(({ parent }) => parent === main);
     return {
-      main: processes().find(({ pid }) => pid === main)?.micros ?? 0,
-      executors: executors.reduce((sum, { micros }) => sum + micros, 0),
+      main: all.find(({ pid }) => pid === main)?.[figure] ?? 0,
+      executors: executors.reduce((sum, one) => sum + one[figure], 0),
     };
   }
 
@@ -73,7 +102,7 @@ export class ServeProcess implements AsyncDisposable {
   }
 }
 
-function processes(): { pid: number; parent: number; micros: number }[] {
+function processes(): { pid: number; parent: number; micros: number; rssBytes: number }[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -83,7 +112,8 @@ function processes(): { pid: number; parent: number; micros: number }[] {
         // The name may hold anything, and ends with the last bracket.
         const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
         const micros = (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
-        return [{ pid: Number(name), parent: Number(fields[1]), micros }];
+        const rssBytes = Number(fields[21]) * PAGE_BYTES;
+        return [{ pid: Number(name), parent: Number(fields[1]), micros, rssBytes }];
       } catch {
         // It has ended since it was listed.
         return [];

@@ -12,6 +12,8 @@ if (major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1]))
   );
   process.exitCode = 2;
 } else {
+  const { keepCompiled } = await import("./compile-cache.ts");
+  keepCompiled();
   const { main } = await import("./cli/main.ts");
   process.exitCode = await main(process.argv.slice(2));
 }
