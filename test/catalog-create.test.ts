@@ -33,6 +33,7 @@ describe("creating a tenant", () => {
       openedAt: null,
       deletedAt: null,
       backupState: "none",
+      awaySince: null,
       backupEpoch: 1,
       backupTxid: 0,
       backupSettledAt: null,

@@ -27,8 +27,8 @@ export interface PrepareParts {
   readonly migrations: MigrationSet;
   /** @throws {TenantryError} `BACKUPS_UNAVAILABLE` where there is none */
   readonly replica: () => Promise<Replica>;
-  /** Brings what a tenant wrote up to now into the replica. @returns whether all of it is there */
-  readonly flush: (record: TenantRecord) => Promise<boolean>;
+  /** Brings what a tenant wrote up to now into the replica. @returns its last transaction; undefined where nobody can */
+  readonly flush: (record: TenantRecord) => Promise<number | undefined>;
 }
 
 /** How a restore is followed and stopped. */

@@ -2,10 +2,12 @@
 // Writes no replica: that is the hot set's.
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { LocalDriver } from "../drivers/local/local-driver.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
+import { Drills } from "./drills.ts";
 import { FileExaminer } from "./file-examiner.ts";
 import { Jobs } from "./jobs.ts";
 import { findLitestream } from "./litestream-binary.ts";
@@ -31,6 +33,7 @@ export interface RecoveryParts {
 export interface Recovery {
   readonly snapshots: Snapshots;
   readonly restores: Restores;
+  readonly drills: Drills;
   /** Work that outlasts a request. */
   readonly jobs: Jobs;
   /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
@@ -73,13 +76,15 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     flush: (record) => replicated.flush(record),
     drainTimeoutMs,
   });
+  const flush = (record: TenantRecord): Promise<number | undefined> => replicated.flush(record);
+  const drills = new Drills({ tenants, files, examiner, replica, flush });
   const jobs = new Jobs();
   const close = async (): Promise<void> => {
     const stopped = jobs.close();
     examiner.close();
     await stopped;
   };
-  return { snapshots, restores, jobs, replica, close };
+  return { snapshots, restores, drills, jobs, replica, close };
 }
 
 /** Whoever else replicates a tenant lets go of it by itself: the drain waits for that. */
@@ -90,7 +95,7 @@ function replicatedByNobody({ files }: LocalDriver): ReplicatedTenants {
       const path = files.pathOf(id);
       await rm(join(dirname(path), `.${basename(path)}-litestream`), { recursive: true, force: true });
     },
-    flush: async () => false,
+    flush: async () => undefined,
   };
 }
 

@@ -29,10 +29,10 @@ export interface ReplicaParts {
 export interface ReplicaRestoreOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * Brings what the tenant wrote up to now into the replica. @returns whether all of it is there
-   * @default nobody can, so that it is only where the catalog says so
+   * Brings what the tenant wrote up to now into the replica. @returns its last transaction; undefined where
+   * nobody can. @default nobody can
    */
-  readonly flush?: (() => Promise<boolean>) | undefined;
+  readonly flush?: (() => Promise<number | undefined>) | undefined;
 }
 
 /** What a line of the replica is restored to. */
@@ -213,7 +213,7 @@ async function assertNothingLater(
   lines: readonly ReplicaLine[],
   { flush }: ReplicaRestoreOptions,
 ): Promise<void> {
-  if (record.backupState === "clean" || (await flush?.())) return;
+  if (record.backupState === "clean" || (await flush?.()) !== undefined) return;
   throw outsideRange(record, at, lines, ": the tenant has been written to since, and that is not there yet");
 }
 

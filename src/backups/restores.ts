@@ -21,8 +21,8 @@ export interface ReplicatedTenants {
    * sent to the replica as far as that could be done.
    */
   release(record: TenantRecord): Promise<void>;
-  /** Brings what a tenant wrote up to now into the replica. @returns whether all of it is there */
-  flush(record: TenantRecord): Promise<boolean>;
+  /** Brings what a tenant wrote up to now into the replica. @returns its last transaction; undefined where nobody can */
+  flush(record: TenantRecord): Promise<number | undefined>;
   /** Takes away what is kept beside the file for its replication: it is about the file of before. */
   forget(record: TenantRecord): Promise<void>;
 }

@@ -98,6 +98,42 @@ export class BackupTable {
     await this.#change(id, sql, [this.#options.clock(), failure, id, incarnation]);
   }
 
+  /** Tenants whose last drill failed, by name. @param limit of rows */
+  async failing(limit: number): Promise<TenantRecord[]> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT ${TENANT_COLUMNS} FROM tenants INDEXED BY tenants_by_verify_failure
+            WHERE backup_verify_failure IS NOT NULL AND state <> 'deleted' ORDER BY id LIMIT ?`,
+      params: [limit],
+    });
+    return rows as unknown[] as TenantRecord[];
+  }
+
+  /** Notes that a tenant's file has left this disk, or is back. @returns undefined where it is another one by now */
+  setAway({ id, incarnation }: TenantKey, since: number | null): Promise<TenantRecord | undefined> {
+    const sql = `UPDATE tenants SET away_since = ?
+      WHERE id = ? AND incarnation = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`;
+    return this.#change(id, sql, [since, id, incarnation]);
+  }
+
+  /** Every tenant is away from now on: for a catalog that came back alone. @returns how many */
+  async setAllAway(since: number): Promise<number> {
+    const { rows } = await this.#options.db.run({
+      sql: `UPDATE tenants SET away_since = ? WHERE state <> 'deleted' AND driver = 'local' RETURNING 1`,
+      params: [since],
+    });
+    return rows.length;
+  }
+
+  /** Tenants whose file is not here, by name, in pages. @param after the last of the page before */
+  async away(limit: number, after = ""): Promise<TenantRecord[]> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT ${TENANT_COLUMNS} FROM tenants INDEXED BY tenants_away
+            WHERE away_since IS NOT NULL AND state <> 'deleted' AND id > ? ORDER BY id LIMIT ?`,
+      params: [after, limit],
+    });
+    return rows as unknown[] as TenantRecord[];
+  }
+
   /**
    * Tenants of one state; those that have waited longest come first. @param limit of rows
    * @param before only those last found in the replica before that time, in ms since 1970

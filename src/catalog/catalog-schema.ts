@@ -115,12 +115,21 @@ ALTER TABLE tenants ADD COLUMN transaction_timeout_ms INTEGER CHECK (transaction
 ALTER TABLE tenants ADD COLUMN jwt_key TEXT;
 `;
 
+/** The indexes hold only tenants that somebody has to look after: as a rule, none, and those who are away. */
+const RECOVERY_SQL = `
+ALTER TABLE tenants ADD COLUMN away_since INTEGER;
+CREATE INDEX tenants_by_verify_failure ON tenants (id)
+  WHERE backup_verify_failure IS NOT NULL AND state <> 'deleted';
+CREATE INDEX tenants_away ON tenants (id) WHERE away_since IS NOT NULL AND state <> 'deleted';
+`;
+
 /** In order, and never changed once released. */
 const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [
   { id: 1, name: "initial", sql: INITIAL_SQL },
   { id: 2, name: "backups", sql: BACKUPS_SQL },
   { id: 3, name: "tenant-settings", sql: SETTINGS_SQL },
   { id: 4, name: "locks", sql: LOCKS_SQL },
+  { id: 5, name: "recovery", sql: RECOVERY_SQL },
 ];
 
 /**

@@ -71,7 +71,7 @@ ON CONFLICT (id) DO UPDATE SET
   transaction_timeout_ms = excluded.transaction_timeout_ms, max_bytes = excluded.max_bytes,
   blocked = excluded.blocked, block_reason = excluded.block_reason, jwt_key = excluded.jwt_key,
   backup_state = 'none', backup_epoch = 1, backup_txid = 0, backup_settled_at = NULL,
-  backup_verified_at = NULL, backup_verify_failure = NULL, durability = NULL
+  backup_verified_at = NULL, backup_verify_failure = NULL, away_since = NULL, durability = NULL
 WHERE tenants.state = 'deleted'`;
 
 const AUDIT_SQL = `
@@ -210,6 +210,7 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
     backupSettledAt: null,
     backupVerifiedAt: null,
     backupVerifyFailure: null,
+    awaySince: null,
     durability: null,
     ...DEFAULT_TENANT_SETTINGS,
     ...tenant.settings,

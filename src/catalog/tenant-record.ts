@@ -109,6 +109,11 @@ export interface TenantRecord extends TenantSettings {
   readonly backupVerifiedAt: number | null;
   /** What was wrong then; null when nothing was, or none was tried. */
   readonly backupVerifyFailure: string | null;
+  /**
+   * When its file left this machine's disk for the replica, in milliseconds since 1970; null while it is here.
+   * Its first use brings it back.
+   */
+  readonly awaySince: number | null;
   /** When its writes are acknowledged; null for the server's own rule. */
   readonly durability: TenantDurability | null;
 }
@@ -122,5 +127,5 @@ export const TENANT_COLUMNS = [
   "block_reason AS blockReason, jwt_key AS jwtKey",
   "backup_state AS backupState, backup_epoch AS backupEpoch, backup_txid AS backupTxid",
   "backup_settled_at AS backupSettledAt, backup_verified_at AS backupVerifiedAt",
-  "backup_verify_failure AS backupVerifyFailure, durability",
+  "backup_verify_failure AS backupVerifyFailure, away_since AS awaySince, durability",
 ].join(", ");

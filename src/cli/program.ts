@@ -17,6 +17,7 @@ import { snapshotCommand } from "./snapshot-command.ts";
 import { shellCommand } from "./shell-command.ts";
 import { tenantsCommand } from "./tenants-command.ts";
 import { tokenCommand } from "./token-command.ts";
+import { verifyCommand } from "./verify-command.ts";
 
 /** The version of the package. */
 export function packageVersion(): string {
@@ -54,6 +55,7 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   shellCommand(program, cli);
   snapshotCommand(program, cli);
   restoreCommand(program, cli);
+  verifyCommand(program.command("backups").description("the replicas of tenants"), cli);
   tokenCommand(program, cli);
   auditCommand(program, cli);
   doctorCommand(program, cli);

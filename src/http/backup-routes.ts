@@ -2,6 +2,7 @@
 // Does none of the work: the room of backups does.
 import { Hono } from "hono";
 import * as v from "valibot";
+import type { Drills } from "../backups/drills.ts";
 import type { Jobs } from "../backups/jobs.ts";
 import type { RestoreSource } from "../backups/restore-source.ts";
 import type { Restores } from "../backups/restores.ts";
@@ -20,6 +21,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 export interface BackupRoutesOptions {
   readonly snapshots: Snapshots;
   readonly restores: Restores;
+  readonly drills: Drills;
   readonly jobs: Jobs;
 }
 
@@ -45,8 +47,17 @@ export const RESTORE_BODY = v.strictObject({
 /** `POST /admin/tenants/:tenant/snapshots` and `POST /admin/snapshots`, whose body may be left out. */
 export const SNAPSHOT_BODY = v.strictObject(retention);
 
+const some = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1)));
+/** `POST /admin/backups/verify`: which tenants. */
+export const VERIFY_BODY = v.strictObject({
+  sample: some,
+  largest: some,
+  all: v.optional(v.literal(true)),
+  tenants: v.optional(v.array(v.string())),
+});
+
 /** The routes. Paths are below `/admin`. */
-export function backupRoutes({ snapshots, restores, jobs }: BackupRoutesOptions): Hono<AdminEnv> {
+export function backupRoutes({ snapshots, restores, drills, jobs }: BackupRoutesOptions): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .post("/tenants/:tenant/restore", async (c) => {
       const id = tenantOf(c);
@@ -85,6 +96,19 @@ export function backupRoutes({ snapshots, restores, jobs }: BackupRoutesOptions)
           maxAgeMs: toMs(maxAgeSeconds),
           signal,
           onProgress: ({ done, total }) => report(`${done} of ${total}`),
+        }),
+      );
+      return c.json(job, 202, { location: `/admin/jobs/${job.id}` });
+    })
+    .post("/backups/verify", async (c) => {
+      const { tenants, ...choice } = checkBody(VERIFY_BODY, await readJson(c.req, MAX_BODY_BYTES));
+      const job = jobs.start("verify", null, ({ report, signal }) =>
+        drills.run({
+          ...choice,
+          ...(tenants && { tenants: tenants.map(parseTenantId) }),
+          ...actorOf(c),
+          signal,
+          onProgress: ({ done, total, failed }) => report(`${done} of ${total}, ${failed} failed`),
         }),
       );
       return c.json(job, 202, { location: `/admin/jobs/${job.id}` });

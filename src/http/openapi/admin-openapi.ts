@@ -10,7 +10,7 @@ import {
   SUSPEND_TENANT_BODY,
   UPDATE_TENANT_BODY,
 } from "../admin-routes.ts";
-import { RESTORE_BODY, SNAPSHOT_BODY } from "../backup-routes.ts";
+import { RESTORE_BODY, SNAPSHOT_BODY, VERIFY_BODY } from "../backup-routes.ts";
 import {
   AUDIT_ENTRY,
   CURSOR,
@@ -287,6 +287,15 @@ export const ROUTES: readonly RouteDescription[] = [
     scope: "admin",
     body: SNAPSHOT_BODY,
     bodyOptional: true,
+    responses: { 202: { description: "The job.", body: JOB } },
+  },
+  {
+    method: "post",
+    path: "/admin/backups/verify",
+    tag: "backups",
+    summary: "Restore tenants to scratch and compare them with the live databases: a job",
+    scope: "admin",
+    body: VERIFY_BODY,
     responses: { 202: { description: "The job.", body: JOB } },
   },
   {
