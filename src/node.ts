@@ -8,3 +8,11 @@ export {
   type ListenOptions,
   type RunningServer,
 } from "./http/listen.ts";
+export {
+  DEFAULT_HELLO_TIMEOUT_MS,
+  DEFAULT_KEEP_ALIVE_MS,
+  DEFAULT_SOCKET_IDLE_MS,
+  type UpgradeOptions,
+  type Upgrades,
+  upgradesOf,
+} from "./http/upgrades.ts";

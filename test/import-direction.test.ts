@@ -62,6 +62,8 @@ const FOR_NODE: ReadonlySet<string> = new Set([
   "http/control-socket.ts",
   "http/file-routes.ts",
   "http/listen.ts",
+  "http/open-socket.ts",
+  "http/upgrades.ts",
   "migrations/read-migrations.ts",
 ]);
 

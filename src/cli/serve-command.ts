@@ -145,7 +145,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   try {
     if (sample) await makeSampleTenants(tenantry);
     const pool = await startExecutors(tenantry, options);
-    const { hono, access, control } = tenantry.app({
+    const { hono, access, control, sockets } = tenantry.app({
       ...(pool && { pool }),
       ...given({
         baseDomains: options.baseDomain,
@@ -165,7 +165,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     for (const { id } of await tenantry.recovery.restores.mend()) {
       screen.note(`A restore of ${id} had been killed: its file is whole, and it serves again.`);
     }
-    const server = await listen(hono.fetch, { host, port });
+    const server = await listen(hono.fetch, { host, port, sockets });
     await announce(cli, tenantry, server.url);
     if (sample) await suggest(cli, tenantry, server.url);
     await stopped;

@@ -14,6 +14,7 @@ import { AnswerSender } from "./answer-sender.ts";
 import { Channel, type MessageBody } from "./channel.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
 import { LightResponse, lightRequest } from "./light-http.ts";
+import { ExecutorStreams } from "../http/executor-streams.ts";
 import { type Ask, PROTOCOL_VERSION, type Say, type SqlAsk, toPlain } from "./messages.ts";
 import { ProgressWriter } from "./progress-file.ts";
 
@@ -60,6 +61,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     channel.send(message, body);
     if (message[0] === "chunk") channel.flushLater();
   });
+  const streams = new ExecutorStreams(app.streams);
   const transactions = new Map<number, OpenTransaction>();
   let running = 0;
   let retiring = false;
@@ -79,7 +81,10 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
     running--;
     if (running > 0) return channel.flushLater();
     channel.flush();
-    if (retiring) void end();
+    endIfDone();
+  };
+  const endIfDone = (): void => {
+    if (retiring && running === 0 && !streams.busy) void end();
   };
   const work = async (job: number, call: () => Promise<void>): Promise<void> => {
     running++;
@@ -106,9 +111,17 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
             ask.headers,
             body,
           );
-          const response = (await app(request, ask)) as unknown as LightResponse;
+          const response = (await app.fetch(request, ask)) as unknown as LightResponse;
           await answers.send(job, response.toAnswer());
         });
+      case "stream":
+        return void work(job, async () => {
+          const [, , ask] = message;
+          assertInTime(ask.startBefore);
+          await answers.send(job, await streams.answer(ask, textOf(body)));
+        });
+      case "close_stream":
+        return streams.close(message[2]);
       case "sql":
         return void work(job, async () => {
           const [, , tenant, startBefore] = message;
@@ -164,7 +177,7 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
         return say(["pong", job]);
       case "retire":
         retiring = true;
-        if (running === 0) void end();
+        endIfDone();
     }
   };
 
@@ -172,6 +185,8 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
   socket.on("error", () => process.exit(0));
   socket.on("close", () => process.exit(0));
   const figures = setInterval(() => {
+    // A transaction that its client has ended, or its time limit.
+    endIfDone();
     const { open, leased, waiting } = tenantry.tenants.stats();
     say([
       "figures",
@@ -193,6 +208,10 @@ function runSql(runner: SqlRunner, { kind, statements, options }: SqlAsk): Promi
   const [first] = statements as [Statement];
   if (kind === "run") return runner.run(first, options);
   return kind === "batch" ? runner.batch(statements, options) : runner.exec(first.sql);
+}
+
+function textOf(body: MessageBody): string {
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
 
 /** A job that has waited too long has been answered already: running it now would surprise its caller. */

@@ -9,9 +9,9 @@ import type { DatabaseRunner } from "../database/tenant-database.ts";
 import type { EndReason } from "./executor.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
 import { jumpHash } from "./jump-hash.ts";
-import type { Job } from "./job.ts";
+import type { Job, Pin } from "./job.ts";
 import { Lane } from "./lane.ts";
-import type { Figures, HttpAsk } from "./messages.ts";
+import type { Figures, HttpAsk, StreamAsk } from "./messages.ts";
 import { remoteRunner } from "./remote-runner.ts";
 import { type OffenderTimes, Offenders } from "./offenders.ts";
 import { AnswerStream } from "./answer-stream.ts";
@@ -68,6 +68,8 @@ export interface PooledAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array | ReadableStream<Uint8Array>;
+  /** Where it comes from. */
+  readonly pin: Pin;
 }
 
 /** How an HTTP request is to be run. */
@@ -80,6 +82,14 @@ export interface HttpJobOptions {
    * @default false
    */
   readonly goesOn?: boolean;
+}
+
+/** How a request of a stream is to be run. */
+export interface StreamJobOptions extends HttpJobOptions {
+  /** The executor that has its transaction; undefined where none is open. */
+  readonly pin: Pin | undefined;
+  /** Told which executor has got the request. */
+  readonly onGiven: (pin: Pin) => void;
 }
 
 interface Place {
@@ -190,39 +200,21 @@ export class ExecutorPool {
     body: Uint8Array | string,
     options: HttpJobOptions,
   ): Promise<PooledAnswer> {
-    const { tenant } = ask;
-    const { promise, resolve, reject } = Promise.withResolvers<PooledAnswer>();
-    if ((this.#unread.get(tenant) ?? 0) >= MAX_UNREAD_ANSWERS) {
-      reject(tooManyUnread(tenant));
-      return promise;
-    }
-    let stream: AnswerStream | undefined;
-    const job: Job = {
-      tenant,
-      timeoutMs: options.timeoutMs,
-      repeatable: options.repeatable,
-      make: (job, startBefore) => ["http", job, { ...ask, startBefore }],
-      body,
-      onHttp: (status, headers, first, last, taken) => {
-        if (last) return resolve({ status, headers, body: first });
-        this.#count(tenant, 1);
-        stream = new AnswerStream(taken, {
-          stallMs: Math.max(this.statementTimeoutMs, options.timeoutMs),
-          onEnd: () => this.#count(tenant, -1),
-        });
-        resolve({ status, headers, body: stream.readable });
-      },
-      onChunk: (chunk, last) => stream?.push(chunk, last),
-      onError: (error) => {
-        stream?.fail(error);
-        reject(error);
-      },
-    };
-    if (!this.#admit(job)) return promise;
-    const { lane } = this.#placeOf(tenant);
-    if (options.goesOn) lane.executor().then((executor) => lane.runOn(executor, job), job.onError);
-    else lane.run(job);
-    return promise;
+    const make: Job["make"] = (job, startBefore) => ["http", job, { ...ask, startBefore }];
+    return this.#answer(ask.tenant, make, body, options);
+  }
+
+  /**
+   * Runs a request of a stream on its tenant's executor, or on the one that has its transaction.
+   * @throws {TenantryError} what became of it instead
+   */
+  stream(
+    ask: Omit<StreamAsk, "startBefore">,
+    body: string,
+    options: StreamJobOptions,
+  ): Promise<PooledAnswer> {
+    const make: Job["make"] = (job, startBefore) => ["stream", job, { ...ask, startBefore }];
+    return this.#answer(ask.tenant, make, body, options);
   }
 
   /**
@@ -278,6 +270,51 @@ export class ExecutorPool {
       this.#spare.close(),
       ...[...this.#places, this.#apart].map(({ lane }) => lane.close(graceMs)),
     ]);
+  }
+
+  #answer(
+    tenant: string,
+    make: Job["make"],
+    body: Uint8Array | string,
+    { timeoutMs, repeatable, goesOn, pin, onGiven }: HttpJobOptions & Partial<StreamJobOptions>,
+  ): Promise<PooledAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<PooledAnswer>();
+    if ((this.#unread.get(tenant) ?? 0) >= MAX_UNREAD_ANSWERS) {
+      reject(tooManyUnread(tenant));
+      return promise;
+    }
+    let stream: AnswerStream | undefined;
+    const job: Job = {
+      tenant,
+      timeoutMs,
+      repeatable,
+      make,
+      body,
+      ...(onGiven && { onGiven }),
+      onHttp: (status, headers, first, last, taken) => {
+        if (last) return resolve({ status, headers, body: first, pin: taken.pin });
+        this.#count(tenant, 1);
+        stream = new AnswerStream(taken, {
+          stallMs: Math.max(this.statementTimeoutMs, timeoutMs),
+          onEnd: () => this.#count(tenant, -1),
+        });
+        resolve({ status, headers, body: stream.readable, pin: taken.pin });
+      },
+      onChunk: (chunk, last) => stream?.push(chunk, last),
+      onError: (error) => {
+        stream?.fail(error);
+        reject(error);
+      },
+    };
+    if (!this.#admit(job)) return promise;
+    if (pin) {
+      pin.lane.runOn(pin.executor, job);
+      return promise;
+    }
+    const { lane } = this.#placeOf(tenant);
+    if (goesOn) lane.executor().then((executor) => lane.runOn(executor, job), job.onError);
+    else lane.run(job);
+    return promise;
   }
 
   #run(job: Job): void {

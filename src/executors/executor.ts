@@ -22,7 +22,7 @@ export const DEFAULT_START_TIMEOUT_MS = 30_000;
 const NODE_FLAGS = ["--max-semi-space-size=8", "--max-old-space-size=1024"];
 
 /** The messages that are jobs; the others are about one. */
-const JOBS: ReadonlySet<Ask[0]> = new Set(["http", "sql", "begin", "tx"]);
+const JOBS: ReadonlySet<Ask[0]> = new Set(["http", "stream", "sql", "begin", "tx"]);
 
 /** What an executor tells a job. */
 export interface JobEvents {
@@ -132,6 +132,11 @@ export class Executor {
   /** Whether jobs may be given to it. */
   get usable(): boolean {
     return !this.#ended && !this.#retiring && !this.#killed;
+  }
+
+  /** Whether its process is gone, and with it what it held open. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Whether it has been killed; that it is gone is heard a moment later. */

@@ -14,6 +14,8 @@ export interface Job {
   readonly repeatable: () => boolean;
   readonly make: (job: number, startBefore: number) => Ask;
   readonly body: MessageBody;
+  /** An executor has it now. */
+  onGiven?(pin: Pin): void;
   onHttp?(
     status: number,
     headers: Readonly<Record<string, string>>,
@@ -28,8 +30,16 @@ export interface Job {
 
 /** Tells the executor how much of an answer has been taken, or that nobody wants the rest. */
 export interface Taken {
+  /** Where it comes from. */
+  readonly pin: Pin;
   more(bytes: number): void;
   forget(): void;
+}
+
+/** An executor to go on with, and its lane: see `Lane.runOn`. */
+export interface Pin {
+  readonly lane: { runOn(executor: Executor, job: Job): void };
+  readonly executor: Executor;
 }
 
 /** A job that an executor has. */

@@ -205,6 +205,7 @@ export class Lane {
       leaveOnce();
     };
     const taken: Taken = {
+      pin: { lane: this, executor },
       more: (bytes) => executor.follow(["more", running.number, bytes]),
       forget: () => {
         executor.forget(running.number);
@@ -265,6 +266,7 @@ export class Lane {
       verdict: undefined,
     };
     running.entry = this.#running.add(running);
+    job.onGiven?.(taken.pin);
   }
 
   /** Looks for a job past its time limit, and ends it, or the executor that hangs. */

@@ -5,12 +5,16 @@ import type { Scope } from "../auth/caller.ts";
 import type { TransactionMode } from "../drivers/driver.ts";
 
 /** Raised with every change below. Both sides come from one checkout; a mismatch is a broken installation. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** What the main process asks. The number is the job's, unique for the executor's life. */
 export type Ask =
   /** An HTTP request below a tenant's routes; the frame's body is the request's. */
   | readonly ["http", job: number, HttpAsk]
+  /** A request of a socket's stream; the frame's body is the request's JSON. */
+  | readonly ["stream", job: number, StreamAsk]
+  /** The stream has ended: what is not committed is rolled back, whatever its request is doing. */
+  | readonly ["close_stream", 0, stream: number]
   /** Statements by the portable contract; the frame's body is a {@link SqlAsk}, serialised. */
   | readonly ["sql", job: number, tenant: string, startBefore: number]
   /** Opens an interactive transaction; the answer says its number, which is this job's. */
@@ -43,6 +47,26 @@ export interface HttpAsk {
   /** Milliseconds since 1970 after which the job must not begin. */
   readonly startBefore: number;
 }
+
+/** A request of a stream as an executor gets it: resolved and authorised. */
+export interface StreamAsk {
+  /** Unique for the main process's life. */
+  readonly stream: number;
+  readonly tenant: string;
+  readonly incarnation: string;
+  readonly scope: Scope;
+  readonly timeoutMs: null;
+  /** Whether the body is a batch whose entries are to be read one by one. */
+  readonly cursor: boolean;
+  /** Milliseconds since 1970 after which the job must not begin. */
+  readonly startBefore: number;
+}
+
+/**
+ * What an executor says of a stream besides its answer: in a header, or behind a cursor's entries, that its
+ * transaction is open, so that what comes next has to come to the same executor.
+ */
+export const STREAM_OPEN = "open";
 
 /** Statements as an executor gets them. */
 export interface SqlAsk {

@@ -2,6 +2,7 @@
 // value, only to have them read again, would take longer than the statement did.
 import type { ResultSet } from "../drivers/driver.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
+import type { HranaError } from "./hrana-error.ts";
 import { valueText } from "./value.ts";
 
 /** What a statement did. */
@@ -23,13 +24,17 @@ export function resultText(done: Done): string {
   return `${text}],${endText(done)},"rows_read":${meta.rows_read},"rows_written":${meta.rows_written},"query_duration_ms":${meta.duration}}`;
 }
 
-/** The `CursorEntry`s of a step that was run, each a line. */
-export function cursorText(step: number, done: Done): string {
-  let text = `{"type":"step_begin","step":${step},"cols":${columnsText(done.result)}}\n`;
-  if (done.wantRows) {
-    for (const row of done.result.rows) text += `{"type":"row","row":${rowText(row as unknown[])}}\n`;
+/** The `CursorEntry`s of a step that was run. */
+export function* entriesOf(step: number, outcome: Done | HranaError): Generator<string> {
+  if ("code" in outcome) {
+    yield `{"type":"step_error","step":${step},"error":${JSON.stringify(outcome)}}`;
+    return;
   }
-  return `${text}{"type":"step_end",${endText(done)}}\n`;
+  yield `{"type":"step_begin","step":${step},"cols":${columnsText(outcome.result)}}`;
+  if (outcome.wantRows) {
+    for (const row of outcome.result.rows) yield `{"type":"row","row":${rowText(row as unknown[])}}`;
+  }
+  yield `{"type":"step_end",${endText(outcome)}}`;
 }
 
 function rowText(row: readonly unknown[]): string {

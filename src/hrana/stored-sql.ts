@@ -3,21 +3,28 @@
 import { StatementError } from "./hrana-error.ts";
 import type { SqlReference } from "./stream-request.ts";
 
-/** Texts of one stream over HTTP, and UTF-16 units of each: libSQL's own limits, to which its clients keep. */
+/** Texts of one stream over HTTP, and of one socket: libSQL's own limits, to which its clients keep. */
 export const MAX_STORED_SQL = 50;
+export const MAX_SOCKET_STORED_SQL = 150;
+/** UTF-16 units of each. */
 export const MAX_STORED_SQL_UNITS = 5_000;
 
-/** The texts of one stream. */
+/** The texts of one stream over HTTP, or of one socket. */
 export class StoredSql {
+  readonly #max: number;
   readonly #texts = new Map<number, string>();
+
+  constructor(max = MAX_STORED_SQL) {
+    this.#max = max;
+  }
 
   /** @throws {StatementError} `SQL_STORE_TOO_MANY`, `SQL_STORE_TOO_LARGE`, `SQL_EXISTS` */
   store(id: number, sql: string): void {
     if (this.#texts.has(id)) throw new StatementError("SQL_EXISTS", `SQL text ${id} already exists`);
-    if (this.#texts.size >= MAX_STORED_SQL) {
+    if (this.#texts.size >= this.#max) {
       throw new StatementError(
         "SQL_STORE_TOO_MANY",
-        `Too many SQL texts have been stored on the stream: ${MAX_STORED_SQL} is the most`,
+        `Too many SQL texts have been stored: ${this.#max} is the most`,
       );
     }
     if (sql.length > MAX_STORED_SQL_UNITS) {
@@ -29,9 +36,11 @@ export class StoredSql {
     this.#texts.set(id, sql);
   }
 
-  /** Forgets a text; what is not there is no error. */
-  close(id: number): void {
+  /** Forgets a text; what is not there is no error. @returns the text's length */
+  close(id: number): number {
+    const { length = 0 } = this.#texts.get(id) ?? "";
     this.#texts.delete(id);
+    return length;
   }
 
   /** @throws {StatementError} `SQL_NOT_FOUND` */

@@ -128,7 +128,8 @@ function parseId(id: unknown): number {
   throw malformed('"sql_id" is not a 32-bit integer.');
 }
 
-function parseBatch(value: unknown): Batch {
+/** @throws {TenantryError} `INVALID_ARGUMENT` */
+export function parseBatch(value: unknown): Batch {
   return list(object(value, "A batch")["steps"], "steps").map((one, index) => {
     const { stmt, condition } = object(one, "A step");
     return {

@@ -6,8 +6,9 @@ import type { Inspection } from "../sql/inspect-statement.ts";
 import { parametersOf } from "../sql/parameters.ts";
 import { splitStatements } from "../sql/split-statements.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import { BatchCursor, CURSOR_PIECE_CHARACTERS, type EntrySource } from "./batch-cursor.ts";
 import { errorOfStatement, type HranaError, StatementError } from "./hrana-error.ts";
-import { cursorText, type Done, resultText } from "./result-text.ts";
+import { type Done, entriesOf, resultText } from "./result-text.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
 import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
 import { StoredSql } from "./stored-sql.ts";
@@ -41,6 +42,9 @@ export interface StreamAccess {
 
 type MaybePromise<T> = T | Promise<T>;
 
+/** Of each step so far whether it succeeded; undefined where it was skipped. */
+type Outcomes = (boolean | undefined)[];
+
 /** A request that is being answered: what it may use, and how much of it is left. */
 interface Work {
   readonly access: StreamAccess;
@@ -61,6 +65,7 @@ export class Stream {
   #lost: TenantryError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timed: "reading" | "writing" | undefined;
+  #cursor: BatchCursor | undefined;
   #closed = false;
 
   get closed(): boolean {
@@ -74,6 +79,8 @@ export class Stream {
 
   /** Answers requests, each with its `StreamResult`. @throws {TenantryError} what is not one statement's error */
   async pipeline(requests: readonly StreamRequest[], access: StreamAccess): Promise<string[]> {
+    if (this.#cursor) await this.#cursor.finish();
+    this.#cursor = undefined;
     const work = newWork(access, sharesConnection(requests));
     try {
       const results: string[] = [];
@@ -92,20 +99,36 @@ export class Stream {
     }
   }
 
-  /** Runs a batch, and gives the lines of a cursor. @throws {TenantryError} as {@link pipeline} does */
-  async cursor(batch: Batch, access: StreamAccess): Promise<string> {
+  /**
+   * Runs a batch as its entries are read. Whatever is asked before it is at its end waits until the rest of it has
+   * been read into memory.
+   */
+  cursor(batch: Batch, access: StreamAccess): BatchCursor {
+    return (this.#cursor = new BatchCursor(this.#entries(batch, access, this.#cursor)));
+  }
+
+  async *#entries(batch: Batch, access: StreamAccess, before: BatchCursor | undefined): EntrySource {
+    await before?.finish();
     const work = newWork(access, sharesConnection([{ type: "batch", batch }]));
+    const succeeded: Outcomes = [];
+    let piece: string[] = [];
+    let characters = 0;
     try {
-      let lines = "";
-      await this.#batch(batch, work, (step, outcome) => {
-        const text =
-          "code" in outcome
-            ? `{"type":"step_error","step":${step},"error":${JSON.stringify(outcome)}}\n`
-            : cursorText(step, outcome);
-        work.bytesLeft -= text.length;
-        lines += text;
-      });
-      return lines;
+      for (const [index, step] of batch.entries()) {
+        const running = this.#step(step, succeeded, work);
+        const outcome = running instanceof Promise ? await running : running;
+        if (outcome === undefined) continue;
+        for (const entry of entriesOf(index, outcome)) {
+          piece.push(entry);
+          characters += entry.length;
+          work.bytesLeft -= entry.length;
+          if (characters < CURSOR_PIECE_CHARACTERS) continue;
+          yield piece;
+          piece = [];
+          characters = 0;
+        }
+      }
+      return piece;
     } finally {
       await this.#rest();
     }
@@ -170,25 +193,42 @@ export class Stream {
     work: Work,
     onStep: (step: number, outcome: Done | HranaError) => void,
   ): Promise<void> {
-    const succeeded: (boolean | undefined)[] = [];
-    for (const [step, { stmt, condition }] of batch.entries()) {
-      if (condition && !this.#holds(condition, succeeded)) {
-        succeeded.push(undefined);
-        continue;
-      }
-      try {
-        const running = this.#run(stmt, work);
-        const done = running instanceof Promise ? await running : running;
-        onStep(step, done);
-        succeeded.push(true);
-      } catch (error) {
-        onStep(step, errorOfStatement(error));
-        succeeded.push(false);
-      }
+    const succeeded: Outcomes = [];
+    for (const [index, step] of batch.entries()) {
+      const running = this.#step(step, succeeded, work);
+      const outcome = running instanceof Promise ? await running : running;
+      if (outcome !== undefined) onStep(index, outcome);
     }
   }
 
-  #holds(condition: BatchCond, succeeded: readonly (boolean | undefined)[]): boolean {
+  /** Runs a step, if its condition holds, and notes what became of it. */
+  #step(
+    { stmt, condition }: Batch[number],
+    succeeded: Outcomes,
+    work: Work,
+  ): MaybePromise<Done | HranaError | undefined> {
+    if (condition && !this.#holds(condition, succeeded)) {
+      succeeded.push(undefined);
+      return undefined;
+    }
+    const failed = (error: unknown): HranaError => {
+      const outcome = errorOfStatement(error);
+      succeeded.push(false);
+      return outcome;
+    };
+    const toDone = (done: Done): Done => {
+      succeeded.push(true);
+      return done;
+    };
+    try {
+      const running = this.#run(stmt, work);
+      return running instanceof Promise ? running.then(toDone, failed) : toDone(running);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #holds(condition: BatchCond, succeeded: Outcomes): boolean {
     switch (condition.type) {
       case "ok":
         return succeeded[condition.step] === true;

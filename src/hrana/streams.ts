@@ -2,6 +2,7 @@
 // nobody uses ends. Does not know what a stream does.
 import { TenantryError } from "../tenantry-error.ts";
 import { Batons } from "./baton.ts";
+import type { BatchCursor } from "./batch-cursor.ts";
 import { malformed } from "./malformed.ts";
 import { Stream } from "./stream.ts";
 
@@ -34,6 +35,8 @@ interface Entry {
   sequence: number;
   /** Undefined while a request uses it. */
   idleSince: number | undefined;
+  /** What its last request left running. */
+  cursor: BatchCursor | undefined;
 }
 
 const MAX_SEQUENCE = 2 ** 32;
@@ -79,16 +82,57 @@ export class Streams {
         this.#forget(entry);
         return { result, baton: null };
       }
-      entry.sequence = (entry.sequence + 1) % MAX_SEQUENCE;
-      const { id: streamId, sequence, stream } = entry;
-      const next = await this.#batons.sign({ streamId, sequence, open: stream.open }, owner);
+      const next = await this.#nextBaton(entry, entry.stream.open);
       this.#keep(entry);
       return { result, baton: next };
     } catch (error) {
-      this.#forget(entry);
-      await entry.stream.close();
+      await this.#end(entry);
       throw error;
     }
+  }
+
+  /**
+   * Opens a cursor on the stream that `baton` stands for, or on a new one. Who goes on with the stream before the
+   * cursor is at its end has the rest of it read into memory.
+   * @throws {TenantryError} as {@link use} does
+   */
+  async cursor(
+    owner: string,
+    baton: string | null,
+    open: (stream: Stream) => BatchCursor,
+  ): Promise<StreamUse<{ readonly cursor: BatchCursor; readonly first: readonly string[] }>> {
+    const entry = baton === null ? this.#create(owner, false) : await this.#find(owner, baton);
+    try {
+      const cursor = open(entry.stream);
+      const first = (await cursor.next()) ?? [];
+      // What is still under way may be a transaction.
+      const next = await this.#nextBaton(entry, !cursor.done || entry.stream.open);
+      if (cursor.done) {
+        this.#keep(entry);
+      } else {
+        entry.cursor = cursor;
+        void cursor.ended.then(() => {
+          if (entry.cursor !== cursor) return;
+          entry.cursor = undefined;
+          if (cursor.failed) void this.#end(entry);
+          else this.#keep(entry);
+        });
+      }
+      return { result: { cursor, first }, baton: next };
+    } catch (error) {
+      await this.#end(entry);
+      throw error;
+    }
+  }
+
+  #nextBaton(entry: Entry, open: boolean): Promise<string> {
+    entry.sequence = (entry.sequence + 1) % MAX_SEQUENCE;
+    return this.#batons.sign({ streamId: entry.id, sequence: entry.sequence, open }, entry.owner);
+  }
+
+  async #end(entry: Entry): Promise<void> {
+    this.#forget(entry);
+    await entry.stream.close();
   }
 
   #create(owner: string, closes: boolean): Entry {
@@ -106,6 +150,7 @@ export class Streams {
       owner,
       sequence: 0,
       idleSince: undefined,
+      cursor: undefined,
     };
     if (closes) return entry;
     this.#open.set(entry.id, entry);
@@ -118,11 +163,17 @@ export class Streams {
     if (!said) throw malformed("Received an invalid baton.");
     const entry = this.#open.get(said.streamId);
     if (!entry) throw expired();
-    if (entry.idleSince === undefined || entry.sequence !== said.sequence) {
+    const { cursor } = entry;
+    if ((entry.idleSince === undefined && !cursor) || entry.sequence !== said.sequence) {
       throw malformed("Received a baton that has already been used.");
     }
     entry.idleSince = undefined;
-    return entry;
+    entry.cursor = undefined;
+    if (!cursor) return entry;
+    await cursor.finish();
+    if (!cursor.failed) return entry;
+    await this.#end(entry);
+    throw expired();
   }
 
   #keep(entry: Entry): void {

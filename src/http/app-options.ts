@@ -5,7 +5,7 @@ import type { VerificationKey } from "../auth/signing-key.ts";
 import { checkOptions } from "../check-options.ts";
 import { DEFAULT_MAX_SQL_BYTES } from "../sql/guard.ts";
 import type { RequestLimits } from "./env.ts";
-import { type OnInternalError, printError } from "./error-response.ts";
+import { type OnInternalError, printError } from "./shown-error.ts";
 import type { ResolveTenantOptions } from "./resolve-tenant.ts";
 
 export const DEFAULT_MAX_ROWS = 100_000;

@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { type Caller, LOCAL_CALLER } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { createGuard } from "../sql/guard.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { FleetMigration } from "../tenants/fleet-migration.ts";
@@ -15,16 +16,20 @@ import { admission } from "./admission.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
 import type { AdminEnv } from "./env.ts";
-import { errorResponse, type OnInternalError } from "./error-response.ts";
+import { errorResponse } from "./error-response.ts";
 import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { forward } from "./forward.ts";
+import { forwardedStreams } from "./forward-streams.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
+import { HranaSockets } from "./hrana-sockets.ts";
 import { InFlight } from "./in-flight.ts";
 import { unanswered } from "./not-found.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
 import { createTenantResolver } from "./resolve-tenant.ts";
 import { remoteAddressOf } from "./remote-address.ts";
 import { routeLabel } from "./route-label.ts";
+import type { OnInternalError } from "./shown-error.ts";
+import { streamHost } from "./stream-host.ts";
 import type { TenantRate } from "./tenant-rate.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 import { tenantContext } from "./tenant-context.ts";
@@ -57,6 +62,8 @@ export interface App {
   readonly access: Access;
   /** `/admin` for the command lines of this machine, who need no credentials: serve it to nobody else. */
   readonly control: Hono;
+  /** Hrana over WebSocket: give it to `listen()`, or to `upgradesOf()` for a server of your own. */
+  readonly sockets: HranaSockets;
 }
 
 /** Composes the application. @throws {TenantryError} `INVALID_OPTION` */
@@ -124,23 +131,21 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     });
   }
 
+  const resolver = createTenantResolver({
+    lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
+    baseDomains: settings.baseDomains,
+    exceptHosts: settings.exceptHosts,
+  });
+  const inFlight = new InFlight(settings.maxInFlight);
+  const limits = { maxRows, maxResponseBytes, maxBodyBytes };
+  const onTenant = (tenant: string): void => metrics?.tenant(tenant);
   const admit = admission({
     access,
     catalog,
-    resolver: createTenantResolver({
-      lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
-      baseDomains: settings.baseDomains,
-      exceptHosts: settings.exceptHosts,
-    }),
+    resolver,
     rate: parts.tenantRate?.(settings.maxRequestsPerSecond),
   });
-  const context = tenantContext({
-    admit,
-    tenants,
-    limits: { maxRows, maxResponseBytes, maxBodyBytes },
-    inFlight: new InFlight(settings.maxInFlight),
-    onTenant: (tenant) => metrics?.tenant(tenant),
-  });
+  const context = tenantContext({ admit, tenants, limits, inFlight, onTenant });
   const document = adminOpenApi();
   hono.get("/openapi.json", (c) => c.json(document));
   const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/dump", "/rest/*", ...HRANA_PATHS];
@@ -157,7 +162,24 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }
-  return { hono, access, control: controlApp(administration, onInternalError) };
+  const sockets = new HranaSockets({
+    access,
+    admit,
+    resolver,
+    inFlight,
+    onTenant,
+    onInternalError,
+    maxMessageBytes: maxBodyBytes,
+    host: parts.pool
+      ? forwardedStreams(parts.pool)
+      : streamHost({
+          tenants,
+          limits,
+          guard: createGuard({ maxSqlBytes: settings.maxSqlBytes }),
+          maxParameters: settings.maxParameters,
+        }),
+  });
+  return { hono, access, sockets, control: controlApp(administration, onInternalError) };
 }
 
 function controlApp(administration: Hono<AdminEnv>, onInternalError: OnInternalError): Hono {

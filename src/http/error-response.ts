@@ -1,9 +1,10 @@
 // Owns how an error looks to a caller: status, body, headers.
-// Shows nothing that is not the caller's: what is not a TenantryError is only ever "INTERNAL".
+// Shows nothing that is not the caller's: shown-error.ts has taken that out.
 import type { Context } from "hono";
-import { TenantryError } from "../tenantry-error.ts";
+import type { TenantryError } from "../tenantry-error.ts";
 import { ERROR_STATUS } from "./error-status.ts";
 import { hranaErrorBody } from "./hrana-routes.ts";
+import { type OnInternalError, printError, shownError } from "./shown-error.ts";
 
 /** The body of every error. libSQL clients read `message` and `code` at the top. */
 export interface ErrorBody {
@@ -11,17 +12,6 @@ export interface ErrorBody {
   readonly code: string;
   readonly hint?: string;
 }
-
-/** Told of every error that is not a TenantryError, or is `INTERNAL`: the operator's to see, not the caller's. */
-export type OnInternalError = (
-  error: unknown,
-  request: { readonly method: string; readonly path: string },
-) => void;
-
-/** Prints the error to stderr. */
-export const printError: OnInternalError = (error, { method, path }) => {
-  console.error(`${method} ${path}:`, error);
-};
 
 /**
  * The answer to `error`, for a Hono application's `onError`.
@@ -34,8 +24,7 @@ export function errorResponse(
   error: unknown,
   onInternalError: OnInternalError = printError,
 ): Response {
-  const known =
-    error instanceof TenantryError && error.code !== "INTERNAL" ? error : internal(c, error, onInternalError);
+  const known = shownError(c.req, error, onInternalError);
   const { code, retryAfterSeconds } = known;
   const headers: Record<string, string> = {};
   if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
@@ -46,16 +35,4 @@ export function errorResponse(
 /** What a caller is shown of `error`. */
 export function errorBody({ message, code, hint }: TenantryError): ErrorBody {
   return { message, code, ...(hint !== undefined && { hint }) };
-}
-
-/** What a caller is told of an error that is ours: nothing of it. */
-export function internalError(): TenantryError {
-  return new TenantryError("INTERNAL", "Something went wrong on the server.", {
-    hint: "The server's log has the details.",
-  });
-}
-
-function internal(c: Context, error: unknown, onInternalError: OnInternalError): TenantryError {
-  onInternalError(error, { method: c.req.method, path: c.req.path });
-  return internalError();
 }

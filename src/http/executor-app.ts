@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { includesScope, type Scope } from "../auth/caller.ts";
 import { tenantDatabase } from "../database/tenant-database.ts";
+import { createGuard } from "../sql/guard.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
@@ -10,6 +11,7 @@ import { forbidden } from "./authorize.ts";
 import type { TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import { unanswered } from "./not-found.ts";
+import { type StreamHost, streamHost } from "./stream-host.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 
 /** What the main process has found out about a request. */
@@ -21,8 +23,12 @@ export interface ResolvedRequest {
   readonly base: string;
 }
 
-/** Answers resolved requests. */
-export type ExecutorApp = (request: Request, resolved: ResolvedRequest) => Response | Promise<Response>;
+/** Answers what has been resolved. */
+export interface ExecutorApp {
+  fetch(request: Request, resolved: ResolvedRequest): Response | Promise<Response>;
+  /** Streams whose requests come one by one, from a socket. */
+  readonly streams: StreamHost;
+}
 
 /** The routes of `tenants`, for requests that have been resolved. */
 export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp {
@@ -51,5 +57,13 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
   const routes = tenantRoutes(settings, tenants);
   hono.route("/t/:tenant", routes);
   hono.route("/", routes);
-  return (request, resolved) => hono.fetch(request, resolved);
+  return {
+    fetch: (request, resolved) => hono.fetch(request, resolved),
+    streams: streamHost({
+      tenants,
+      limits,
+      guard: createGuard({ maxSqlBytes: settings.maxSqlBytes }),
+      maxParameters: settings.maxParameters,
+    }),
+  };
 }

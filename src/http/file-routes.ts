@@ -11,7 +11,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { actorOf, tenantOf } from "./admin-routes.ts";
 import type { AdminEnv } from "./env.ts";
-import { printError } from "./error-response.ts";
+import { printError } from "./shown-error.ts";
 import { chunksOf, tooLarge } from "./read-body.ts";
 
 /** Bytes of an uploaded database, unless the operator says otherwise. */

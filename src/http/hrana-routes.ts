@@ -3,13 +3,15 @@
 import { type Context, Hono } from "hono";
 import { newBatonKey } from "../hrana/baton.ts";
 import { hranaError } from "../hrana/hrana-error.ts";
-import type { PinnedSession, Stream, StreamAccess } from "../hrana/stream.ts";
+import type { PinnedSession, StreamAccess } from "../hrana/stream.ts";
 import { parseCursor, parsePipeline } from "../hrana/stream-request.ts";
 import { Streams } from "../hrana/streams.ts";
 import type { Guard } from "../sql/guard.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import { cursorBody, linesOf } from "./cursor-body.ts";
 import type { TenantryEnv } from "./env.ts";
+import { type OnInternalError, printError, shownError } from "./shown-error.ts";
 import { readJson } from "./read-body.ts";
 
 /** Clients look at this type as a whole: with a charset they take an error for a text. */
@@ -37,21 +39,18 @@ export interface HranaRoutesOptions {
   readonly openSession: (tenant: TenantId) => Promise<PinnedSession>;
   /** Base64 of the key that batons are signed with; `""` for a random one. */
   readonly batonKey: string;
+  /** @default they are printed to stderr */
+  readonly onInternalError?: OnInternalError;
 }
 
 /** `POST /v2/pipeline`, `/v3/pipeline` and `/v3/cursor`. */
 export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
-  const { guard, maxParameters, openSession, batonKey } = options;
+  const { guard, maxParameters, openSession, batonKey, onInternalError = printError } = options;
   const streams = new Streams({ key: batonKey === "" ? newBatonKey() : batonKey });
 
-  const use = async <T>(
-    c: Context<TenantryEnv>,
-    baton: string | null,
-    closes: boolean,
-    fn: (stream: Stream, access: StreamAccess) => Promise<T>,
-  ): Promise<{ result: T; head: string }> => {
+  const accessOf = (c: Context<TenantryEnv>): StreamAccess => {
     const { maxRows, maxResponseBytes } = c.get("limits");
-    const access: StreamAccess = {
+    return {
       runner: c.get("runner"),
       openSession: () => openSession(c.get("tenant")),
       guard,
@@ -60,17 +59,16 @@ export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
       maxResponseBytes,
       maxParameters,
     };
-    const used = await streams.use(c.get("schemaKey"), baton, closes, (stream) => fn(stream, access));
-    return { result: used.result, head: `{"baton":${JSON.stringify(used.baton)},"base_url":null` };
   };
 
   const pipeline = async (c: Context<TenantryEnv>): Promise<Response> => {
     const { baton, requests } = parsePipeline(await readJson(c.req, c.get("limits").maxBodyBytes));
     const closes = requests.at(-1)?.type === "close";
-    const { result, head } = await use(c, baton, closes, (stream, access) =>
+    const access = accessOf(c);
+    const { result, baton: next } = await streams.use(c.get("schemaKey"), baton, closes, (stream) =>
       stream.pipeline(requests, access),
     );
-    return c.body(`${head},"results":[${result.join(",")}]}`, 200, JSON_TYPE);
+    return c.body(`${headOf(next)},"results":[${result.join(",")}]}`, 200, JSON_TYPE);
   };
 
   return new Hono<TenantryEnv>()
@@ -78,9 +76,24 @@ export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
     .post("/v3/pipeline", pipeline)
     .post("/v3/cursor", async (c) => {
       const { baton, batch } = parseCursor(await readJson(c.req, c.get("limits").maxBodyBytes));
-      const { result, head } = await use(c, baton, false, (stream, access) => stream.cursor(batch, access));
-      return c.body(`${head}}\n${result}`, 200, LINES_TYPE);
+      const access = accessOf(c);
+      const { result, baton: next } = await streams.cursor(c.get("schemaKey"), baton, (stream) =>
+        stream.cursor(batch, access),
+      );
+      const { cursor, first } = result;
+      const text = linesOf([`${headOf(next)}}`, ...first]);
+      return cursor.done
+        ? c.body(text, 200, LINES_TYPE)
+        : c.body(
+            cursorBody(cursor, { before: text, shown: (error) => shownError(c.req, error, onInternalError) }),
+            200,
+            LINES_TYPE,
+          );
     });
+}
+
+function headOf(baton: string | null): string {
+  return `{"baton":${JSON.stringify(baton)},"base_url":null`;
 }
 
 /** What clients ask to find out which versions there are: for anybody, and about no tenant. */

@@ -1,11 +1,14 @@
 // Owns the Node server: listening, and ending without losing a request or cutting off an answer.
 // Does not know the routes.
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { TenantryError } from "../tenantry-error.ts";
-import { errorBody, internalError } from "./error-response.ts";
+import { errorBody } from "./error-response.ts";
 import { ERROR_STATUS } from "./error-status.ts";
+import type { HranaSockets } from "./hrana-sockets.ts";
+import { internalError } from "./shown-error.ts";
+import { upgradesOf } from "./upgrades.ts";
 
 export const DEFAULT_HOST = "127.0.0.1";
 export const DEFAULT_PORT = 8787;
@@ -20,6 +23,8 @@ export interface ListenOptions {
   readonly host?: string;
   /** 0 for any free one. @default 8787 */
   readonly port?: number;
+  /** The application's WebSockets. @default none */
+  readonly sockets?: HranaSockets;
 }
 
 /** A server that listens. */
@@ -33,15 +38,18 @@ export interface RunningServer {
 /** Serves a fetch handler. @throws {TenantryError} `INVALID_OPTION` when the address cannot be had */
 export async function listen(
   fetch: (request: Request) => Response | Promise<Response>,
-  { host = DEFAULT_HOST, port = DEFAULT_PORT }: ListenOptions = {},
+  { host = DEFAULT_HOST, port = DEFAULT_PORT, sockets: hranaSockets }: ListenOptions = {},
 ): Promise<RunningServer> {
   const listener = getRequestListener(fetch, { hostname: host, errorHandler: answerUnhandled });
   const sockets = new Set<Socket>();
   let ending = false;
-  const server = createServer((incoming, outgoing) => {
+  const upgrades = hranaSockets && upgradesOf(hranaSockets);
+  const isSocket = ({ headers }: IncomingMessage): boolean => headers.upgrade?.toLowerCase() === "websocket";
+  const server = createServer({ shouldUpgradeCallback: isSocket }, (incoming, outgoing) => {
     if (ending) outgoing.setHeader("connection", "close");
     void listener(incoming, outgoing);
   });
+  if (upgrades) server.on("upgrade", upgrades.upgrade);
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -65,7 +73,9 @@ export async function listen(
     url: `http://${name}:${address.port}`,
     close: (graceMs = DEFAULT_GRACE_MS) => {
       ending = true;
-      return (closing ??= end(server, sockets, graceMs));
+      return (closing ??= Promise.all([end(server, sockets, graceMs), upgrades?.close(graceMs)]).then(
+        () => {},
+      ));
     },
   };
 }

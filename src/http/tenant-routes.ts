@@ -29,6 +29,7 @@ export function tenantRoutes(
       openSession: (tenant) => tenants.session(tenant),
       maxParameters: settings.maxParameters,
       batonKey: settings.batonKey,
+      onInternalError: settings.onInternalError,
     }),
   );
   routes.route("/", dumpRoutes(tenants));

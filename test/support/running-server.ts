@@ -100,12 +100,12 @@ export async function runningServer({
   const pool = executors && tenantry.executors(executors);
   await pool?.start();
   const internalErrors: unknown[] = [];
-  const { hono, access, control } = tenantry.app({
+  const { hono, access, control, sockets } = tenantry.app({
     onInternalError: (error) => internalErrors.push(error),
     ...(pool && { pool }),
     ...app,
   });
-  const server = await listen(hono.fetch, { port: 0 });
+  const server = await listen(hono.fetch, { port: 0, sockets });
   const { url } = server;
   const port = Number(new URL(url).port);
   const close = async (): Promise<void> => {
