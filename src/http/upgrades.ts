@@ -45,13 +45,13 @@ export interface Upgrades {
 }
 
 /**
- * Serves an application's WebSockets on a Node server of your own. `listen()` does it by itself.
+ * Serves an application's WebSockets on a Node server of your own, whose event `upgrade` they are to hear.
+ * `listen()` does it by itself.
  *
  * @example
- * import { createServer } from "node:http";
- * const server = createServer();
  * const upgrades = upgradesOf(tenantry.app().sockets);
- * server.on("upgrade", upgrades.upgrade);
+ * // server.on("upgrade", upgrades.upgrade), and at the end:
+ * await upgrades.close(10_000);
  */
 export function upgradesOf(sockets: HranaSockets, options: UpgradeOptions = {}): Upgrades {
   const {
