@@ -90,6 +90,7 @@ export const ERROR_CODES = [
   "REPLICA_EMPTY",
   "REPLICA_RANGE",
   "REPLICA_DAMAGED",
+  "NOT_REPLICATED",
   // anything that is our own fault
   "INTERNAL",
 ] as const;
