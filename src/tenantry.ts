@@ -1,5 +1,6 @@
 // Owns the composition: it builds the rooms, hands each what it needs, and closes them in order.
 // Nothing else constructs more than its own parts.
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
 import { createRecovery, type Recovery } from "./backups/recovery.ts";
@@ -9,7 +10,7 @@ import { askReplicated, DEFAULT_REPLICATED_TIMEOUT_MS, notReplicated } from "./b
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import type { Driver } from "./drivers/driver.ts";
-import { exists, makeFolder } from "./drivers/local/database-file.ts";
+import { exists, makeFolder, replicationFolder } from "./drivers/local/database-file.ts";
 import type { ExecutorSettings } from "./executors/executor-settings.ts";
 import { ExecutorPool, type ExecutorPoolOptions } from "./executors/executor-pool.ts";
 import { CHECKPOINT_PAGES_REPLICATED, type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
@@ -223,6 +224,18 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     driver,
     replica: options.replica,
     drainTimeoutMs: options.drainTimeoutMs,
+    replicated: {
+      release: async (record) => (await replication)?.release(record),
+      flush: async ({ id }) => {
+        const now = await catalog.get(id, { upToNow: true });
+        if (now?.backupState === "clean") return true;
+        return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).then(
+          () => true,
+          () => false,
+        );
+      },
+      forget: ({ id }) => rm(replicationFolder(driver.files.pathOf(id)), { recursive: true, force: true }),
+    },
   });
 
   const pools: ExecutorPool[] = [];

@@ -1,6 +1,7 @@
 // Owns the replication of a data folder: it starts and ends what does it, and tells how it stands.
 // Restores nothing.
 import type { Catalog } from "../catalog/catalog.ts";
+import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { LocalDriver } from "../drivers/local/local-driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { HotSet, type HotSetOptions } from "./hot-set.ts";
@@ -116,6 +117,11 @@ export class Backups {
   /** Waits until what is committed of a tenant now is in the replica. @throws where it is not in `timeoutMs` */
   replicated(id: TenantId, timeoutMs: number): Promise<void> {
     return this.hot.replicated(id, timeoutMs);
+  }
+
+  /** Lets go of the file of a tenant that has been closed. */
+  release({ id }: TenantRecord): Promise<void> {
+    return this.hot.release(id);
   }
 
   status(): BackupsStatus {

@@ -171,6 +171,14 @@ export class HotSet {
     if (txid === 0) throw new Error("The replica is empty.");
   }
 
+  /** Lets go of a tenant that has been closed, and waits until that is done: its mark says what came of it. */
+  async release(id: TenantId): Promise<void> {
+    for (let entry = this.#hot.get(id); entry; entry = this.#hot.get(id)) {
+      if (!entry.busy) return this.#letGo(entry, RELEASE_TIMEOUT_MS, true);
+      await pause(5);
+    }
+  }
+
   /** Lets go of all tenants within `graceMs`: those whose writes are in the replica become clean. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
