@@ -146,16 +146,19 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const marksWrites = options.marksWrites ?? replica !== undefined;
   let replication: Promise<Backups> | undefined;
   /** Asks this process's own replication, or the server that has it. */
-  const bringOver = async (id: TenantId, timeoutMs: number): Promise<void> =>
+  const bringOver = async (id: TenantId, timeoutMs: number): Promise<number> =>
     replication ? (await replication).replicated(id, timeoutMs) : askReplicated(dir, id, timeoutMs);
   const marks = new WriteMarks({
     catalog: () => catalog,
     all: marksWrites,
     replicated: ({ id, durability }) => {
       if ((durability ?? options.durability) !== "replicated") return undefined;
-      return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).catch((error: unknown) => {
-        throw notReplicated(id, DEFAULT_REPLICATED_TIMEOUT_MS, error);
-      });
+      return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).then(
+        () => undefined,
+        (error: unknown) => {
+          throw notReplicated(id, DEFAULT_REPLICATED_TIMEOUT_MS, error);
+        },
+      );
     },
   });
 
@@ -215,7 +218,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const lifecycle = new Lifecycle(tenants, {
     drainTimeoutMs: options.drainTimeoutMs,
     backupState: marksWrites ? "dirty" : "none",
-    bringOver: marksWrites ? (id) => bringOver(id, BEFORE_SUSPENSION_MS) : undefined,
+    bringOver: marksWrites ? async (id) => void (await bringOver(id, BEFORE_SUSPENSION_MS)) : undefined,
   });
   const fleet = new FleetMigration(tenants);
   const recovery = createRecovery({
@@ -228,11 +231,8 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       release: async (record) => (await replication)?.release(record),
       flush: async ({ id }) => {
         const now = await catalog.get(id, { upToNow: true });
-        if (now?.backupState === "clean") return true;
-        return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).then(
-          () => true,
-          () => false,
-        );
+        if (now?.backupState === "clean") return now.backupTxid;
+        return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).catch(() => undefined);
       },
       forget: ({ id }) => rm(replicationFolder(driver.files.pathOf(id)), { recursive: true, force: true }),
     },

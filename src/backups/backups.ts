@@ -115,7 +115,7 @@ export class Backups {
   }
 
   /** Waits until what is committed of a tenant now is in the replica. @throws where it is not in `timeoutMs` */
-  replicated(id: TenantId, timeoutMs: number): Promise<void> {
+  replicated(id: TenantId, timeoutMs: number): Promise<number> {
     return this.hot.replicated(id, timeoutMs);
   }
 

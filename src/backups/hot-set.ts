@@ -151,9 +151,10 @@ export class HotSet {
 
   /**
    * Waits until what is committed of a tenant now is in the replica; callers at the same time share a sync.
+   * @returns the number of the last transaction there
    * @throws where that could not be done in `timeoutMs`
    */
-  async replicated(id: TenantId, timeoutMs: number): Promise<void> {
+  async replicated(id: TenantId, timeoutMs: number): Promise<number> {
     const deadline = performance.now() + timeoutMs;
     let entry = this.#hot.get(id);
     // It was marked before this was asked: a look finds it.
@@ -168,7 +169,7 @@ export class HotSet {
       // A power cut here must not take what the replica has: this database would go on from before it.
       syncLog(entry.path),
     ]);
-    if (txid === 0) throw new Error("The replica is empty.");
+    return txid;
   }
 
   /** Lets go of a tenant that has been closed, and waits until that is done: its mark says what came of it. */

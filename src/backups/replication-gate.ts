@@ -19,8 +19,8 @@ const NOTE = "replication.json";
 
 /** What the gate's other side does. */
 export interface GateKeeper {
-  /** Brings what is committed of a tenant into the replica, within `timeoutMs`, or rejects. */
-  replicated(id: TenantId, timeoutMs: number): Promise<void>;
+  /** Brings what is committed of a tenant into the replica, within `timeoutMs`, and gives its number there. */
+  replicated(id: TenantId, timeoutMs: number): Promise<number>;
   /** How the replication stands, as JSON can say it. */
   report(): unknown;
 }
@@ -40,8 +40,7 @@ export class ReplicationGate {
       const work = async (): Promise<unknown> => {
         if (asked.url === "/report") return keeper.report();
         const { tenant, timeoutMs } = (await json(asked)) as { tenant: string; timeoutMs: number };
-        await keeper.replicated(parseTenantId(tenant), timeoutMs);
-        return {};
+        return { txid: await keeper.replicated(parseTenantId(tenant), timeoutMs) };
       };
       work().then(
         (value) => answer.end(JSON.stringify(value)),
@@ -75,9 +74,13 @@ export class ReplicationGate {
   }
 }
 
-/** Brings what is committed of a tenant into the replica. @throws where no server could do it in `timeoutMs` */
-export async function askReplicated(dataDir: string, id: TenantId, timeoutMs: number): Promise<void> {
-  await ask(dataDir, "/replicated", { tenant: id, timeoutMs }, timeoutMs);
+/**
+ * Brings what is committed of a tenant into the replica, and gives its number there.
+ * @throws where no server could do it in `timeoutMs`
+ */
+export async function askReplicated(dataDir: string, id: TenantId, timeoutMs: number): Promise<number> {
+  const answer = await ask(dataDir, "/replicated", { tenant: id, timeoutMs }, timeoutMs);
+  return (answer as { txid: number }).txid;
 }
 
 /** What the server that replicates a data folder reports; undefined where there is none. */
