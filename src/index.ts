@@ -8,6 +8,10 @@ export type {
   TenantStatement,
   TenantTransaction,
 } from "./database/tenant-database.ts";
+export { type CopyOptions, type CopyProgress, type CopyReport, copyDatabase } from "./copy/copy-database.ts";
+export type { CopySource, CopyTarget, TargetLimits } from "./copy/copy-end.ts";
+export { copyToFile } from "./copy/file-end.ts";
+export { libsqlTarget } from "./copy/libsql-end.ts";
 export type { Driver, DriverCapabilities, Handle, Session, StatementMeta } from "./drivers/driver.ts";
 export { type MigrationFile, type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
 export { readMigrations } from "./migrations/read-migrations.ts";

@@ -81,8 +81,10 @@ export const ERROR_CODES = [
   "MIGRATION_FAILED",
   "MIGRATION_DRIFTED",
   "MIGRATION_MISSING",
-  // import
+  // import and copies
   "IMPORT_INVALID",
+  "COPY_REFUSED",
+  "COPY_DIFFERS",
   // backups
   "BACKUPS_UNAVAILABLE",
   "SNAPSHOT_NOT_FOUND",

@@ -30,7 +30,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["http"],
   ["observe"],
   ["backups"],
-  ["tenants", "executors", "objects"],
+  ["tenants", "executors", "objects", "copy"],
   ["tenantry-options.ts"],
   ["handle-cache", "migrations", "catalog", "database", "auth", "sample", "hrana"],
   ["drivers"],

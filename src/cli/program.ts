@@ -5,6 +5,7 @@ import { Command, type Option } from "commander";
 import { auditCommand } from "./audit-command.ts";
 import { backupsCommand } from "./backups-command.ts";
 import { Cli, DEFAULT_DATA, DEFAULT_MIGRATIONS } from "./cli.ts";
+import { copyCommand } from "./copy-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
 import { examples } from "./examples.ts";
 import { migrateCommand } from "./migrate-command.ts";
@@ -51,6 +52,7 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   serveCommand(program, cli);
   tenantsCommand(program, cli);
   pathCommand(program, cli);
+  copyCommand(program, cli);
   migrateCommand(program, cli);
   queryCommand(program, cli);
   shellCommand(program, cli);

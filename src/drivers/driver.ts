@@ -178,8 +178,12 @@ export interface Handle extends SqlRunner {
    * on to it. Gives that function's result.
    */
   migrate?(set: { readonly version: string | null; readonly hash: string }): Promise<unknown>;
-  /** Writes a consistent copy to a new file at `path`. @throws {TenantryError} `UNSUPPORTED`. */
-  snapshot(path: string): Promise<void>;
+  /**
+   * Writes a consistent copy to a new file at `path`.
+   * @param check is called when the file is whole, with the database as it was copied, whoever writes meanwhile
+   * @throws {TenantryError} `UNSUPPORTED`
+   */
+  snapshot(path: string, check?: (asCopied: SqlRunner) => Promise<void>): Promise<void>;
   /**
    * The whole database as SQL text, of one moment, in pieces: each is made when it is asked for. What is not read to
    * its end must be ended by `return()`. Only where the driver can.

@@ -17,7 +17,7 @@ import { scriptOutcome, scriptStatements } from "../remote/script-statements.ts"
 import type { LibsqlConnection } from "./libsql-connection.ts";
 import type { LibsqlClient, LibsqlResult, LibsqlStatement, LibsqlTransactionLike } from "./libsql-library.ts";
 import { toResultSet } from "./libsql-result.ts";
-import { asLibsql, execStatements } from "./libsql-statements.ts";
+import { asLibsql, execStatements, toArgument } from "./libsql-statements.ts";
 import { LibsqlSession } from "./libsql-session.ts";
 import { hasEnded, LibsqlTransaction, timedOut } from "./libsql-transaction.ts";
 
@@ -143,6 +143,12 @@ export class LibsqlHandle implements Handle {
     } catch (error) {
       return scriptOutcome(error);
     }
+  }
+
+  /** Runs statements, all or none, with foreign keys off: for copies, which are checked in another way. */
+  async write(statements: readonly Statement[]): Promise<void> {
+    const sent = statements.map(({ sql, params }) => ({ sql, args: params.map(toArgument) }));
+    await this.#call(true, (client) => client.migrate(sent));
   }
 
   async snapshot(): Promise<void> {

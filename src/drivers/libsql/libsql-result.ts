@@ -71,7 +71,7 @@ export function toResultSet(
 function toValue(value: unknown, exact: boolean): unknown {
   if (typeof value === "bigint") return exact ? value : Number(value);
   // As D1, whose answers are JSON.
-  if (typeof value === "number") return Number.isFinite(value) ? value : null;
+  if (typeof value === "number") return exact || Number.isFinite(value) ? value : null;
   return value instanceof ArrayBuffer ? new Uint8Array(value) : value;
 }
 

@@ -17,7 +17,8 @@ export function execStatements(text: string, sql: RemoteSql): RemoteStatement[] 
   return statements.map((one) => sql.prepare({ sql: one, params: [] }));
 }
 
-function toArgument(value: unknown): unknown {
+/** A bindable value as the library takes it. */
+export function toArgument(value: unknown): unknown {
   // As D1, to which they come as JSON.
   if (typeof value === "number" && !Number.isFinite(value)) return null;
   // The library takes the whole buffer of a view.

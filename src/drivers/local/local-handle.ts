@@ -216,17 +216,20 @@ export class LocalHandle implements Handle, SessionOwner {
     );
   }
 
-  async snapshot(path: string): Promise<void> {
+  async snapshot(path: string, check?: (asCopied: SqlRunner) => Promise<void>): Promise<void> {
     await assertNewFile(path);
     try {
-      await this.#withSession((connection) => this.#copy(connection, path));
-      const copy = new Database(path);
-      try {
-        // Without a write-ahead log the copy is one file, and can be read where nothing can be written.
-        copy.pragma("journal_mode = DELETE");
-      } finally {
-        copy.close();
-      }
+      await this.#withSession(async (connection) => {
+        await this.#copy(connection, path);
+        const copy = new Database(path);
+        try {
+          // Without a write-ahead log the copy is one file, and can be read where nothing can be written.
+          copy.pragma("journal_mode = DELETE");
+        } finally {
+          copy.close();
+        }
+        await check?.(new LocalTransaction(connection, true, this.#turns));
+      });
     } catch (error) {
       await removeDatabase(path);
       throw fromSqlite(error);
