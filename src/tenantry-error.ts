@@ -92,7 +92,7 @@ export const ERROR_CODES = [
   "REPLICA_EMPTY",
   "REPLICA_RANGE",
   "REPLICA_DAMAGED",
-  "NOT_REPLICATED",
+  "HYDRATING",
   // anything that is our own fault
   "INTERNAL",
 ] as const;

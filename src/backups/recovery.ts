@@ -9,6 +9,7 @@ import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { Drills } from "./drills.ts";
 import { FileExaminer } from "./file-examiner.ts";
+import { Hydration } from "./hydration.ts";
 import { Jobs } from "./jobs.ts";
 import { findLitestream } from "./litestream-binary.ts";
 import { Replica } from "./replica.ts";
@@ -34,6 +35,8 @@ export interface Recovery {
   readonly snapshots: Snapshots;
   readonly restores: Restores;
   readonly drills: Drills;
+  /** Brings tenants back to this disk that are away. */
+  readonly hydration: Hydration;
   /** Work that outlasts a request. */
   readonly jobs: Jobs;
   /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
@@ -78,13 +81,14 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   });
   const flush = (record: TenantRecord): Promise<number | undefined> => replicated.flush(record);
   const drills = new Drills({ tenants, files, examiner, replica, flush });
+  const hydration = new Hydration({ dir, catalog: tenants.catalog, driver, files, examiner, replica });
   const jobs = new Jobs();
   const close = async (): Promise<void> => {
     const stopped = jobs.close();
     examiner.close();
-    await stopped;
+    await Promise.all([stopped, hydration.close()]);
   };
-  return { snapshots, restores, drills, jobs, replica, close };
+  return { snapshots, restores, drills, hydration, jobs, replica, close };
 }
 
 /** Whoever else replicates a tenant lets go of it by itself: the drain waits for that. */

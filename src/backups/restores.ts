@@ -87,6 +87,8 @@ export class Restores {
     if (record.state === "deleted") throw unknownTenant(id);
     await using prepared = await prepareRestore(this.#parts, record, source, options);
     options.signal?.throwIfAborted();
+    // What is not on this disk would be fetched over what comes back now.
+    if (record.awaySince !== null) await this.#parts.tenants.catalog.backups.setAway(record, null);
     const { examined, plan } = prepared;
     const { version, hash, applied = [], missing = [] } = examined.migrated ?? { version: null, hash: "" };
     const started = performance.now();

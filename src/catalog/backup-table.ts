@@ -31,20 +31,14 @@ export class BackupTable {
   readonly #options: BackupTableOptions;
   #marks = new Map<TenantId, { readonly done: Promise<void>; readonly end: PromiseWithResolvers<void> }>();
   #marking = false;
-  #changes = 0;
 
   constructor(options: BackupTableOptions) {
     this.#options = options;
   }
 
-  /** How often something was written here. */
-  get changes(): number {
-    return this.#changes;
-  }
-
-  /** The tenant as of this moment, if it is in memory; else undefined: `get()` of the catalog must look. */
-  peekNow(id: TenantId): TenantRecord | undefined {
-    return this.#options.cache.peekNow(id);
+  /** The tenant's state as of this moment, if it is in memory; else undefined: `get()` of the catalog must look. */
+  peekState(id: TenantId): BackupState | undefined {
+    return this.#options.cache.peekNow(id)?.backupState;
   }
 
   /**
@@ -130,6 +124,16 @@ export class BackupTable {
     return rows.length;
   }
 
+  /** How many tenants' files are not here. */
+  async countAway(): Promise<number> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT count(*) AS tenants FROM tenants INDEXED BY tenants_away
+            WHERE away_since IS NOT NULL AND state <> 'deleted'`,
+      params: [],
+    });
+    return (rows[0] as { tenants: number }).tenants;
+  }
+
   /** Tenants whose file is not here, by name, in pages. @param after the last of the page before */
   async away(limit: number, after = ""): Promise<TenantRecord[]> {
     const { rows } = await this.#options.db.run({
@@ -143,20 +147,14 @@ export class BackupTable {
   /**
    * Tenants of one state; those that have waited longest come first. @param limit of rows
    * @param before only those last found in the replica before that time, in ms since 1970
-   * @param driver only those that it keeps
    */
-  async list(
-    state: BackupState,
-    limit: number,
-    before = Number.MAX_SAFE_INTEGER,
-    driver: string | null = null,
-  ): Promise<TenantRecord[]> {
+  async list(state: BackupState, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<TenantRecord[]> {
     const { rows } = await this.#options.db.run({
       sql: `SELECT ${TENANT_COLUMNS} FROM ${BY_BACKUP}
             WHERE backup_state = ? AND (backup_settled_at IS NULL OR backup_settled_at < ?)
-              AND state <> 'deleted' AND driver = coalesce(?, driver)
+              AND state <> 'deleted'
             ORDER BY backup_settled_at, id LIMIT ?`,
-      params: [state, before, driver, limit],
+      params: [state, before, limit],
     });
     return rows as unknown[] as TenantRecord[];
   }
@@ -181,7 +179,6 @@ export class BackupTable {
     params: readonly (string | number | null)[],
   ): Promise<TenantRecord | undefined> {
     const { db, cache } = this.#options;
-    this.#changes++;
     return cache.keep(
       id,
       async () => (await db.run({ sql, params })).rows[0] as TenantRecord | undefined,
@@ -204,7 +201,6 @@ export class BackupTable {
 
   async #mark(ids: readonly TenantId[]): Promise<void> {
     const { db, cache } = this.#options;
-    this.#changes++;
     const tickets = ids.map((id) => ({ id, ticket: cache.begin(id) }));
     const marked = new Map<TenantId, TenantRecord>();
     try {

@@ -3,7 +3,6 @@
 import { readFileSync } from "node:fs";
 import { Command, type Option } from "commander";
 import { auditCommand } from "./audit-command.ts";
-import { backupsCommand } from "./backups-command.ts";
 import { Cli, DEFAULT_DATA, DEFAULT_MIGRATIONS } from "./cli.ts";
 import { copyCommand } from "./copy-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
@@ -11,6 +10,7 @@ import { examples } from "./examples.ts";
 import { migrateCommand } from "./migrate-command.ts";
 import { pathCommand } from "./path-command.ts";
 import { queryCommand } from "./query-command.ts";
+import { recoverCommand } from "./recover-command.ts";
 import { restoreCommand } from "./restore-command.ts";
 import type { Screen } from "./screen.ts";
 import { serveCommand } from "./serve-command.ts";
@@ -58,10 +58,10 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   shellCommand(program, cli);
   snapshotCommand(program, cli);
   restoreCommand(program, cli);
+  recoverCommand(program, cli);
   verifyCommand(program.command("backups").description("the replicas of tenants"), cli);
   tokenCommand(program, cli);
   auditCommand(program, cli);
-  backupsCommand(program, cli);
   doctorCommand(program, cli);
 
   program.addHelpText(

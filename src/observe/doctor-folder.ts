@@ -47,7 +47,8 @@ export async function examineFolder(examination: FolderExamination): Promise<Fin
   for await (const record of catalog.iterate()) {
     tenants++;
     onTenant?.(record);
-    if (record.driver === "local" && !databases.delete(record.id)) {
+    const present = databases.delete(record.id);
+    if (record.driver === "local" && record.awaySince === null && !present) {
       findings.push(...(await missing(catalog, record, databasePath(dir, record.id))));
     }
   }
@@ -98,7 +99,6 @@ async function listDatabases(dir: string): Promise<Listing> {
       const suffix = SIDE_FILE_SUFFIXES.find((each) => entry.name.endsWith(`.db${each}`)) ?? "";
       const database = entry.name.slice(0, entry.name.length - suffix.length);
       const id = basename(database, ".db");
-      if (entry.isDirectory() && names.has(replicatedBy(entry.name))) continue;
       if (!entry.isFile() || !isTenantId(id) || databasePath(dir, id) !== join(here, database)) {
         listing.strange.push(path);
       } else if (suffix === "") {
@@ -109,11 +109,6 @@ async function listDatabases(dir: string): Promise<Listing> {
     }
   }
   return listing;
-}
-
-/** Whose folder of Litestream's this is: the name of a database, or nothing. */
-function replicatedBy(name: string): string {
-  return /^\.(.+)-litestream$/.exec(name)?.[1] ?? "";
 }
 
 /** Asked again: another process may be creating or deleting the tenant just now. */

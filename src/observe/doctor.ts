@@ -52,7 +52,8 @@ export async function examineData(
       fix,
       scratchAgeMs,
       onTenant: (record) => {
-        if (record.state === "active" || record.state === "quarantined") chosen.add(record);
+        const settled = record.state === "active" || record.state === "quarantined";
+        if (settled && record.awaySince === null) chosen.add(record);
       },
     })),
   );

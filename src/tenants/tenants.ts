@@ -4,7 +4,7 @@ import type { Database } from "better-sqlite3";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
-import type { BookmarkedRunner, Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
+import type { Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
 import { StaleHandleError } from "../drivers/stale-handle.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { HandleCacheStats, Lease } from "../handle-cache/handle-cache.ts";
@@ -33,6 +33,8 @@ export interface TenantsParts {
   readonly backends: Backends;
   readonly migrations: MigrationSet;
   readonly scope: TenantScope;
+  /** Brings the file of a tenant that is away back to this disk. @default nobody can */
+  readonly hydrate?: ((record: TenantRecord) => Promise<TenantRecord>) | undefined;
   /** Milliseconds between two looks for tenants that another process has suspended or deleted; 0 for never. */
   readonly watchMs?: number;
 }
@@ -55,12 +57,14 @@ export class Tenants {
   readonly migrations: MigrationSet;
   readonly scope: TenantScope;
   readonly #backends: Backends;
+  readonly #hydrate: (record: TenantRecord) => Promise<TenantRecord>;
   /** Whose handles are open, by incarnation. */
   readonly #openNow = new Map<string, TenantId>();
   readonly #watch: ReturnType<typeof setInterval> | undefined;
   #lookAgain = false;
 
-  constructor({ catalog, backends, migrations, scope, watchMs = DEFAULT_WATCH_MS }: TenantsParts) {
+  constructor({ catalog, backends, migrations, scope, hydrate, watchMs = DEFAULT_WATCH_MS }: TenantsParts) {
+    this.#hydrate = hydrate ?? (({ id }) => Promise.reject(away(id)));
     this.catalog = catalog;
     this.driver = backends.first.driver;
     this.migrations = migrations;
@@ -84,26 +88,11 @@ export class Tenants {
 
   /** The same without D1's shapes, for the rooms above. */
   runner(tenant: TenantId): DatabaseRunner {
-    const runner = this.#runnerOver(tenant, (handle) => handle);
-    if (!this.#backends.haveBookmarks) return runner;
-    return {
-      ...runner,
-      withBookmark: (from) => {
-        let session: BookmarkedRunner | undefined;
-        const over = (handle: Handle): SqlRunner =>
-          handle.withBookmark ? (session ??= handle.withBookmark(from)) : handle;
-        const given = from.startsWith("first-") ? null : from;
-        return { ...this.#runnerOver(tenant, over), bookmark: () => session?.bookmark() ?? given };
-      },
-    };
-  }
-
-  #runnerOver(tenant: TenantId, over: (handle: Handle) => SqlRunner): DatabaseRunner {
     this.scope.check(tenant);
     return {
-      run: (statement, options) => this.#run(tenant, over, (runner) => runner.run(statement, options)),
-      batch: (statements, options) => this.#run(tenant, over, (runner) => runner.batch(statements, options)),
-      exec: (sql) => this.#run(tenant, over, (runner) => runner.exec(sql)),
+      run: (statement, options) => this.#run(tenant, (runner) => runner.run(statement, options)),
+      batch: (statements, options) => this.#run(tenant, (runner) => runner.batch(statements, options)),
+      exec: (sql) => this.#run(tenant, (runner) => runner.exec(sql)),
       transaction: (mode, fn, options) =>
         this.use(tenant, async (handle, record) => {
           if (record.blocked && mode === "write") throw blockedError(record);
@@ -225,6 +214,7 @@ export class Tenants {
   async visit<T>(record: TenantRecord, fn: (handle: Handle) => Promise<T>): Promise<T> {
     const { cache, driver } = this.#backends.of(record);
     if (cache.has(record.incarnation) && record.state === "active") return this.#useRecord(record, fn);
+    if (record.awaySince !== null) throw away(record.id);
     const handle = await driver.open(record.id, record).catch((error: unknown) => {
       throw about(record.id, error);
     });
@@ -293,15 +283,10 @@ export class Tenants {
   }
 
   /** Runs callers' SQL, as far as the tenant's block lets it. */
-  #run<T>(
-    tenant: TenantId,
-    over: (handle: Handle) => SqlRunner,
-    fn: (runner: SqlRunner) => Promise<T>,
-  ): Promise<T> {
+  #run<T>(tenant: TenantId, fn: (runner: SqlRunner) => Promise<T>): Promise<T> {
     return this.#use(
       tenant,
-      (handle, record) =>
-        fn(record.blocked === null ? over(handle) : new BlockedRunner(over(handle), record)),
+      (handle, record) => fn(record.blocked === null ? handle : new BlockedRunner(handle, record)),
       true,
     );
   }
@@ -341,9 +326,15 @@ export class Tenants {
     return record;
   }
 
-  async #open(record: TenantRecord, driver: Driver): Promise<OpenTenant> {
-    const { id } = record;
-    const handle = await driver.open(id, record);
+  async #open(found: TenantRecord, driver: Driver): Promise<OpenTenant> {
+    const { id } = found;
+    const record = found.awaySince === null ? found : await this.#hydrate(found);
+    const handle = await driver.open(id, record).catch(async (error: unknown) => {
+      if (!isTenantryError(error, "DATABASE_MISSING")) throw error;
+      // It may have left this disk since it was looked up.
+      const now = await this.catalog.get(id, { fresh: true });
+      throw now?.awaySince === null ? error : replacedMeanwhile(id, "has just left this disk");
+    });
     // From here on the watch looks after it, also while it is migrated.
     this.#openNow.set(record.incarnation, id);
     const close = (): Promise<void> => {
@@ -376,8 +367,8 @@ export class Tenants {
   async #unchanged(record: TenantRecord): Promise<TenantRecord> {
     const now = await this.catalog.get(record.id, { upToNow: true });
     if (now?.incarnation !== record.incarnation) throw unknownTenant(record.id);
-    // The file that was opened may be the one that a restore has just replaced.
-    if (now.backupEpoch !== record.backupEpoch) throw replacedMeanwhile(record.id);
+    // The file that was opened may be the one that a restore has just replaced, or that has just left this disk.
+    if (now.backupEpoch !== record.backupEpoch || now.awaySince !== null) throw replacedMeanwhile(record.id);
     return now;
   }
 
@@ -470,8 +461,19 @@ function quarantined(id: TenantId, cause?: unknown): TenantryError {
   });
 }
 
-function replacedMeanwhile(tenant: TenantId): TenantryError {
-  return new TenantryError("TENANT_BUSY", `Tenant "${tenant}" has just been restored.`, {
+function away(tenant: TenantId): TenantryError {
+  return new TenantryError(
+    "TENANT_STATE",
+    `Tenant "${tenant}" is not on this disk: its file is in the replica.`,
+    {
+      tenant,
+      hint: "Its next request brings it back, as does: tenantry recover --tenant",
+    },
+  );
+}
+
+function replacedMeanwhile(tenant: TenantId, what = "has just been restored"): TenantryError {
+  return new TenantryError("TENANT_BUSY", `Tenant "${tenant}" ${what}.`, {
     tenant,
     hint: "Try again.",
     retryAfterSeconds: 1,

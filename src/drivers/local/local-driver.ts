@@ -40,16 +40,6 @@ const MAX_SPARE_SESSIONS = 16;
 /** Descriptors of an open database: the file, its `-wal` and its `-shm`. */
 const DESCRIPTORS_PER_HANDLE = 3;
 
-/** Pages of a log after which SQLite folds it into its database: SQLite's own default. */
-export const DEFAULT_CHECKPOINT_PAGES = 1_000;
-
-/**
- * The same where databases are replicated. Folding is the replicator's business: it reads the log, and what is
- * folded behind its back costs it a whole copy. It does so at 1,000 pages; only when it has been away for long
- * does this bound keep a log from filling the disk (64 MB).
- */
-export const CHECKPOINT_PAGES_REPLICATED = 16_384;
-
 /** A busy file is asked again after this long at first, and at most this much later in the end, in ms. */
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 50;
@@ -80,16 +70,6 @@ export interface LocalDriverOptions {
   readonly maxDatabaseBytes?: number;
   /** Is told of every statement, by the name of its database. @default nobody */
   readonly statements?: StatementsWatch;
-  /** Pages of a log after which a commit folds it into its database. @default 1000 */
-  readonly checkpointPages?: number;
-  /** Is asked before and after every write. @default nobody */
-  readonly writes?: WritesWatch;
-}
-
-/** Is asked before each write of a database, by its name, and before the write is acknowledged. */
-export interface WritesWatch {
-  before(name: string): Promise<void> | undefined;
-  after(name: string): Promise<void> | undefined;
 }
 
 /** Is told of statements, by the name of their database. */
@@ -123,9 +103,7 @@ export function localDriver({
   maxSessions = DEFAULT_MAX_SESSIONS,
   maxSessionsInAll = DEFAULT_MAX_SESSIONS_IN_ALL,
   maxDatabaseBytes = 0,
-  checkpointPages = DEFAULT_CHECKPOINT_PAGES,
   statements,
-  writes,
 }: LocalDriverOptions): LocalDriver {
   const dir = resolve(folder);
   const parts = {
@@ -144,7 +122,6 @@ export function localDriver({
     transactionTimeoutMs,
     maxSessions,
     maxBytes: maxDatabaseBytes,
-    checkpointPages,
     knownSql: new KnownSql(),
   };
   const templates = new Map<string, Promise<string>>();
@@ -163,15 +140,10 @@ export function localDriver({
   const openFile: LocalDriver["openFile"] = (path, { create = false } = {}) =>
     openHandle(path, handleOptions, { create });
   const watched = (name: string): LocalHandleOptions =>
-    statements || writes
+    statements
       ? {
           ...handleOptions,
-          ...(statements && {
-            watch: { begin: () => statements.begin(name), end: (ms) => statements.end(name, ms) },
-          }),
-          ...(writes && {
-            writes: { before: () => writes.before(name), after: () => writes.after(name) },
-          }),
+          watch: { begin: () => statements.begin(name), end: (ms) => statements.end(name, ms) },
         }
       : handleOptions;
   const limited = (options: LocalHandleOptions, limits: DatabaseLimits | undefined): LocalHandleOptions =>
@@ -274,7 +246,7 @@ export function localDriver({
         await assertAlone(path);
         const to = databasePath(dir, name);
         // Whoever opens it in this moment meets the lock, and the new file after that.
-        const alone = await retryWhileBusy(busyTimeoutMs, () => openAlone(to)).catch(unlessUnusable);
+        const alone = await lockAlone(to, busyTimeoutMs);
         try {
           await replaceDatabase(path, to, keep).catch(rethrowAsOurs);
         } finally {
@@ -305,7 +277,7 @@ export function localDriver({
     },
     async remove(name) {
       const path = databasePath(dir, name);
-      const alone = await retryWhileBusy(busyTimeoutMs, () => openAlone(path)).catch(unlessUnusable);
+      const alone = await lockAlone(path, busyTimeoutMs);
       try {
         // Whoever opens it in this moment meets the lock, and finds no file after that.
         await removeDatabase(path).catch(rethrowAsOurs);
@@ -328,6 +300,12 @@ async function retryWhileBusy<T>(timeoutMs: number, call: () => T): Promise<T> {
       await promise;
     }
   }
+}
+
+/** The same, waited for; undefined where there is nothing that could be locked. */
+async function lockAlone(path: string, timeoutMs: number): Promise<Database.Database | undefined> {
+  if (!(await exists(path))) return undefined;
+  return retryWhileBusy(timeoutMs, () => openAlone(path)).catch(unlessUnusable);
 }
 
 /** The only connection of all processes to a database, whose log is folded into it. @throws `SQLITE_BUSY` */

@@ -1,0 +1,122 @@
+// Holds recovery on an empty machine, and files that come back on first use, to the rows that there were.
+import { execFile } from "node:child_process";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { recoverCatalog } from "../src/backups/recover-catalog.ts";
+import { catalogPath } from "../src/backups/replica-url.ts";
+import { parseTenantId } from "../src/tenant-id.ts";
+import type { Tenantry } from "../src/tenantry.ts";
+import { cliFolder } from "./cli-process.ts";
+import { lineFolder, litestream, NO_LITESTREAM, replicateOnce } from "./support/litestream.ts";
+import { OtherProcess } from "./support/other-process.ts";
+import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
+
+const ACME = parseTenantId("acme");
+const NAMES = ["acme", "globex", "initech"];
+
+async function replicateCatalog(tenantry: Tenantry, folder: string, epoch = 1): Promise<void> {
+  const path = join(tenantry.driver.dir, "catalog.db");
+  const url = `file://${folder}/${catalogPath(epoch)}`;
+  await promisify(execFile)(litestream().path, ["replicate", "-once", path, url]);
+}
+
+/** A replica of three tenants and of their catalog; the machine that they were on is gone. */
+async function disaster(): Promise<{ folder: string; replica: string; data: string }> {
+  const folder = join(await tempFolder(), "replica");
+  const replica = `file://${folder}`;
+  const lost = await tempTenantry({ tenants: NAMES, replica });
+  for (const name of NAMES) {
+    for (let n = 0; n < 3; n++) await addNote(lost, name, `${n} of ${name}`);
+    await replicateOnce(lost, name, folder);
+  }
+  await lost.lifecycle.create(parseTenantId("never"));
+  await replicateCatalog(lost, folder);
+  await lost.close();
+  return { folder, replica, data: join(await tempFolder(), "new") };
+}
+
+test.skipIf(NO_LITESTREAM)("the catalog comes back, and each tenant with its first use", async () => {
+  const { folder, replica, data } = await disaster();
+  const recovered = await recoverCatalog({ data, replica, actor: "tester" });
+  expect(recovered).toMatchObject({ away: 4, here: 0, dirty: 0, never: 1 });
+  const tenantry = await tempTenantry({ data, replica });
+  expect(await readdir(join(data, "tenants")).catch(() => [])).toEqual([]);
+  // Ten at once share one fetch.
+  const all = await Promise.all(Array.from({ length: 10 }, () => notesOf(tenantry, "acme")));
+  expect(all).toEqual(Array.from({ length: 10 }, () => ["0 of acme", "1 of acme", "2 of acme"]));
+  expect(await tenantry.catalog.get(ACME)).toMatchObject({
+    awaySince: null,
+    backupEpoch: 2,
+    backupState: "dirty",
+  });
+  expect(await tenantry.catalog.backups.countAway()).toBe(3);
+  await addNote(tenantry, "acme", "after");
+  await replicateOnce(tenantry, "acme", folder);
+  // Another process meets the same: its tenant comes while it asks.
+  const other = new OtherProcess(data, { replica });
+  expect(await other.do("query", "globex", "SELECT count(*) AS n FROM notes")).toEqual([{ n: 3 }]);
+  await expect(notesOf(tenantry, "never")).rejects.toMatchObject({ code: "REPLICA_EMPTY", tenant: "never" });
+  const { entries } = await tenantry.catalog.listAudit({ limit: 1 });
+  expect(entries[0]).toMatchObject({ action: "catalog.recover", actor: "tester" });
+  await expect(recoverCatalog({ data, replica, actor: "tester" })).rejects.toMatchObject({
+    code: "DATABASE_EXISTS",
+  });
+});
+
+test.skipIf(NO_LITESTREAM)(
+  "a replica that lost a tenant's last files brings nothing back, and says so",
+  async () => {
+    const { folder, replica, data } = await disaster();
+    await recoverCatalog({ data, replica, actor: "tester" });
+    const tenantry = await tempTenantry({ data, replica });
+    const record = await tenantry.catalog.get(ACME);
+    const line = lineFolder(folder, record!);
+    for (const name of await readdir(line)) await rm(join(line, name));
+    await expect(notesOf(tenantry, "acme")).rejects.toMatchObject({ code: "REPLICA_EMPTY" });
+    expect((await tenantry.catalog.get(ACME))?.awaySince).not.toBeNull();
+    expect(await notesOf(tenantry, "globex")).toHaveLength(3);
+  },
+);
+
+test.skipIf(NO_LITESTREAM)(
+  "files that are still there are kept, and the newest line of the catalog is taken",
+  async () => {
+    const { folder, replica } = await disaster();
+    const data = await tempFolder();
+    await mkdir(data, { recursive: true });
+    const present = await tempTenantry({ data, replica, tenants: ["globex"] });
+    await addNote(present, "globex", "newer than the replica");
+    await replicateCatalog(present, folder, 3);
+    await present.close();
+    await rm(join(data, "catalog.db"));
+    const recovered = await recoverCatalog({ data, replica, actor: "tester" });
+    expect(recovered).toMatchObject({ away: 0, here: 1 });
+    const tenantry = await tempTenantry({ data, replica });
+    expect(await notesOf(tenantry, "globex")).toEqual(["newer than the replica"]);
+  },
+);
+
+test.skipIf(NO_LITESTREAM)(
+  "on the command line: one by one or all at once, and what makes no sense is said",
+  async () => {
+    const { replica } = await disaster();
+    await using folder = await cliFolder({ LITESTREAM_BIN: litestream().path });
+    const unnamed = await folder.run(["recover"]);
+    expect(unnamed).toMatchObject({ code: 2, stderr: /--replica URL/ });
+    const first = await folder.run(["recover", "--replica", replica, "--tenant", "acme"]);
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: /recovered the catalog of .*: 4 tenants\n1 tenant fetched, 0 failed/,
+    });
+    const rest = await folder.run(["recover", "--replica", replica, "--all", "--json"]);
+    expect(rest.code).toBe(1);
+    expect(JSON.parse(rest.stdout)).toMatchObject({
+      fetched: 2,
+      failed: [{ tenant: "never", code: "REPLICA_EMPTY" }],
+    });
+    const again = await folder.run(["recover", "--replica", replica]);
+    expect(again).toMatchObject({ code: 2, stderr: /There is a catalog here already/ });
+  },
+);
