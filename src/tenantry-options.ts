@@ -19,7 +19,7 @@ const OPTIONS = v.strictObject({
   maxOpenBytes: v.optional(count),
   idleMs: v.optional(amount),
   acquireTimeoutMs: v.optional(amount),
-  durability: v.optional(v.picklist(["normal", "full"], 'is "normal" or "full"')),
+  durability: v.optional(v.picklist(["normal", "full", "replicated"], 'is "normal", "full" or "replicated"')),
   busyTimeoutMs: v.optional(amount),
   transactionTimeoutMs: v.optional(count),
   drainTimeoutMs: v.optional(amount),
@@ -27,7 +27,8 @@ const OPTIONS = v.strictObject({
   maxSessions: v.optional(count),
   maxDatabaseBytes: v.optional(amount),
   watchMs: v.optional(amount),
-  replica: v.optional(v.string("is a URL")),
+  replica: v.optional(v.string("is a URL, such as file:///var/backups/tenants")),
+  marksWrites: v.optional(v.boolean("is true or false")),
   statements: v.optional(v.custom<StatementsWatch>((value) => typeof value === "object")),
 });
 
@@ -52,8 +53,11 @@ export interface TenantryOptions {
   readonly idleMs?: number | undefined;
   /** Milliseconds that a request waits for a handle while all are in use. @default 5000 */
   readonly acquireTimeoutMs?: number | undefined;
-  /** What survives a power cut: see `localDriver`. @default "normal" */
-  readonly durability?: "normal" | "full" | undefined;
+  /**
+   * What an acknowledged write survives: see `localDriver`; with `replicated` the loss of this machine, too, for
+   * it is acknowledged when it is in the replica. Tenants may have a rule of their own. @default "normal"
+   */
+  readonly durability?: "normal" | "full" | "replicated" | undefined;
   /** Milliseconds that a write waits for other writers of the same tenant. @default 5000 */
   readonly busyTimeoutMs?: number | undefined;
   /** Milliseconds that an interactive transaction may take. @default 5000 */
@@ -62,14 +66,23 @@ export interface TenantryOptions {
   readonly drainTimeoutMs?: number | undefined;
   /** Prepared statements kept for each open database. @default 64 */
   readonly statementCacheEntries?: number | undefined;
-  /** Where tenants are replicated to, such as `s3://bucket/tenants`. @default nowhere */
-  readonly replica?: string | undefined;
   /** Connections of one database besides the shared one. @default 8 */
   readonly maxSessions?: number | undefined;
   /** Bytes that one database may grow to; 0 for no limit. @default 0 */
   readonly maxDatabaseBytes?: number | undefined;
   /** Milliseconds between two looks at what other processes did to the catalog; 0 for never. @default 250 */
   readonly watchMs?: number | undefined;
+  /**
+   * Where tenants are replicated to, once `Tenantry.backups()` has been called: `file:///folder`,
+   * `s3://bucket/prefix?region=…`, `abs://…`, `gs://…` or `sftp://…`.
+   * @default nowhere
+   */
+  readonly replica?: string | undefined;
+  /**
+   * Whether tenants that are written to are noted, for a server that replicates the same folder.
+   * @default whether there is a `replica`
+   */
+  readonly marksWrites?: boolean | undefined;
   /** Is told of every statement, by its tenant: see `localDriver`. @default nobody */
   readonly statements?: StatementsWatch | undefined;
 }

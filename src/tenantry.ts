@@ -1,15 +1,19 @@
 // Owns the composition: it builds the rooms, hands each what it needs, and closes them in order.
 // Nothing else constructs more than its own parts.
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
 import { createRecovery, type Recovery } from "./backups/recovery.ts";
+import { Backups, type BackupsOptions } from "./backups/backups.ts";
+import { parseReplicaUrl } from "./backups/replica-url.ts";
+import { askReplicated, DEFAULT_REPLICATED_TIMEOUT_MS, notReplicated } from "./backups/replication-gate.ts";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import type { Driver } from "./drivers/driver.ts";
-import { exists, makeFolder } from "./drivers/local/database-file.ts";
+import { exists, makeFolder, replicationFolder } from "./drivers/local/database-file.ts";
 import type { ExecutorSettings } from "./executors/executor-settings.ts";
 import { ExecutorPool, type ExecutorPoolOptions } from "./executors/executor-pool.ts";
-import { type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
+import { CHECKPOINT_PAGES_REPLICATED, type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
 import type { LocalHandle } from "./drivers/local/local-handle.ts";
 import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
 import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
@@ -19,6 +23,7 @@ import { parseTenantId, type TenantId } from "./tenant-id.ts";
 import { type Backend, Backends, type OpenTenant } from "./tenants/backends.ts";
 import { FleetMigration } from "./tenants/fleet-migration.ts";
 import { DEFAULT_DRAIN_TIMEOUT_MS, Lifecycle } from "./tenants/lifecycle.ts";
+import { WriteMarks } from "./tenants/write-marks.ts";
 import { TenantScope } from "./tenants/tenant-scope.ts";
 import { checkTenantryOptions, type TenantryOptions } from "./tenantry-options.ts";
 import { TenantryError } from "./tenantry-error.ts";
@@ -67,6 +72,9 @@ export interface ExecutorOptions extends Pick<
   readonly app?: ExecutorSettings["app"];
 }
 
+/** Milliseconds that a suspension waits for the replica to take the tenant's last writes. */
+const BEFORE_SUSPENSION_MS = 3_000;
+
 /** What {@link createTenantry} gives. */
 export interface Tenantry extends AsyncDisposable {
   readonly catalog: Catalog;
@@ -103,6 +111,12 @@ export interface Tenantry extends AsyncDisposable {
    * @throws {TenantryError} `INVALID_OPTION` where the migrations are not a folder, or tenants are not files
    */
   executors(options: ExecutorOptions): ExecutorPool;
+  /**
+   * Replicates the tenants to the `replica`: those that are written to at once, the others by and by. One server
+   * of a data folder does; it ends with this Tenantry.
+   * @throws {TenantryError} `INVALID_OPTION` without a `replica`, `BACKUPS_UNAVAILABLE` without a Litestream
+   */
+  backups(options?: BackupsOptions): Promise<Backups>;
   /** The routes below a tenant's root, for requests that another process has resolved and authorised. */
   tenantApp(options?: AppOptions): ExecutorApp;
   /** Hono middleware: finds the request's tenant, and gives `c.var.tenant` and `c.var.db`. */
@@ -128,6 +142,26 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       ? await readMigrations(options.migrations)
       : (options.migrations ?? (await migrationSet([])));
 
+  const replica = options.replica === undefined ? undefined : parseReplicaUrl(options.replica);
+  const marksWrites = options.marksWrites ?? replica !== undefined;
+  let replication: Promise<Backups> | undefined;
+  /** Asks this process's own replication, or the server that has it. */
+  const bringOver = async (id: TenantId, timeoutMs: number): Promise<number> =>
+    replication ? (await replication).replicated(id, timeoutMs) : askReplicated(dir, id, timeoutMs);
+  const marks = new WriteMarks({
+    catalog: () => catalog,
+    all: marksWrites,
+    replicated: ({ id, durability }) => {
+      if ((durability ?? options.durability) !== "replicated") return undefined;
+      return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).then(
+        () => undefined,
+        (error: unknown) => {
+          throw notReplicated(id, DEFAULT_REPLICATED_TIMEOUT_MS, error);
+        },
+      );
+    },
+  });
+
   const limit = descriptorLimit();
   const maxOpen = options.maxOpen ?? Math.min(DEFAULT_MAX_OPEN, handlesThatFit(limit, 3));
   const driver = localDriver({
@@ -137,14 +171,19 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       Math.floor((options.maxOpenBytes ?? DEFAULT_MAX_OPEN_BYTES) / maxOpen),
     ),
     ...defined({
-      durability: options.durability,
+      durability: options.durability === "replicated" ? "normal" : options.durability,
       busyTimeoutMs: options.busyTimeoutMs,
       transactionTimeoutMs: options.transactionTimeoutMs,
       statementCacheEntries: options.statementCacheEntries,
       maxSessions: options.maxSessions,
       maxDatabaseBytes: options.maxDatabaseBytes,
       statements: options.statements,
+      checkpointPages: marksWrites ? CHECKPOINT_PAGES_REPLICATED : undefined,
     }),
+    writes: {
+      before: (name) => marks.before(name as TenantId),
+      after: (name) => marks.after(name as TenantId),
+    },
   });
   assertFits(maxOpen, limit, driver.descriptorsPerHandle);
 
@@ -177,7 +216,11 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     ...defined({ watchMs: options.watchMs }),
   });
 
-  const lifecycle = new Lifecycle(tenants, options.drainTimeoutMs);
+  const lifecycle = new Lifecycle(tenants, {
+    drainTimeoutMs: options.drainTimeoutMs,
+    backupState: marksWrites ? "dirty" : "none",
+    bringOver: marksWrites ? async (id) => void (await bringOver(id, BEFORE_SUSPENSION_MS)) : undefined,
+  });
   const fleet = new FleetMigration(tenants);
   const recovery = createRecovery({
     tenants,
@@ -185,6 +228,15 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     driver,
     replica: options.replica,
     drainTimeoutMs: options.drainTimeoutMs,
+    replicated: {
+      release: async (record) => (await replication)?.release(record),
+      flush: async ({ id }) => {
+        const now = await catalog.get(id, { upToNow: true });
+        if (now?.backupState === "clean") return now.backupTxid;
+        return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).catch(() => undefined);
+      },
+      forget: ({ id }) => rm(replicationFolder(driver.files.pathOf(id)), { recursive: true, force: true }),
+    },
   });
 
   const pools: ExecutorPool[] = [];
@@ -199,7 +251,14 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
         hint: "Give createTenantry() the path of the folder.",
       });
     }
-    const { data: _data, migrations: folder, statements: _statements, driver: _driver, ...rest } = options;
+    const {
+      data: _data,
+      migrations: folder,
+      statements: _statements,
+      driver: _driver,
+      replica: _replica,
+      ...rest
+    } = options;
     const pool = new ExecutorPool({
       ...poolOptions,
       executors: size,
@@ -210,6 +269,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
         tenantry: {
           ...rest,
           data: dir,
+          marksWrites,
           // One more for those who run apart.
           maxOpen: Math.max(1, Math.floor(maxOpen / (size + 1))),
           maxOpenBytes: Math.floor((options.maxOpenBytes ?? DEFAULT_MAX_OPEN_BYTES) / (size + 1)),
@@ -229,6 +289,15 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     return tenantDatabase(pool.runner(id, () => scope.check(id), timeoutMs));
   };
 
+  const startBackups = (backupsOptions?: BackupsOptions): Promise<Backups> => {
+    if (!replica) {
+      throw new TenantryError("INVALID_OPTION", "There is no replica to back up to.", {
+        hint: 'Give createTenantry() one, such as { replica: "file:///var/backups/tenants" }.',
+      });
+    }
+    return (replication ??= Backups.start({ catalog, driver, replica }, backupsOptions));
+  };
+
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
     try {
@@ -239,7 +308,11 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
         ...pools.map((pool) => pool.close(graceMs)),
       ]);
     } finally {
-      await catalog.close().finally(() => catalogHandle.close());
+      // After the last write, and before the catalog, which is told what came of it.
+      const backups = await replication?.catch(() => undefined);
+      await Promise.resolve(backups?.close(graceMs))
+        .finally(() => catalog.close())
+        .finally(() => catalogHandle.close());
     }
   };
   const closeOnce = (graceMs = DEFAULT_DRAIN_TIMEOUT_MS): Promise<void> => (closing ??= close(graceMs));
@@ -261,6 +334,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     currentTenant: () => scope.current(),
     acrossTenants: (fn) => scope.across(fn),
     executors,
+    backups: async (backupsOptions) => startBackups(backupsOptions),
     app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, pool, ...appOptions } = {}) =>
       createApp(
         {

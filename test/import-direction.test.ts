@@ -17,6 +17,7 @@ const ROOMS: readonly (readonly string[])[] = [
     "hono.ts",
     "node.ts",
     "driver-local.ts",
+    "driver-d1.ts",
     "driver-durable-object.ts",
     "worker.ts",
     "driver-libsql.ts",

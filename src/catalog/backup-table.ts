@@ -31,14 +31,20 @@ export class BackupTable {
   readonly #options: BackupTableOptions;
   #marks = new Map<TenantId, { readonly done: Promise<void>; readonly end: PromiseWithResolvers<void> }>();
   #marking = false;
+  #changes = 0;
 
   constructor(options: BackupTableOptions) {
     this.#options = options;
   }
 
-  /** The tenant's state as of this moment, if it is in memory; else undefined: `get()` of the catalog must look. */
-  peekState(id: TenantId): BackupState | undefined {
-    return this.#options.cache.peekNow(id)?.backupState;
+  /** How often something was written here. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** The tenant as of this moment, if it is in memory; else undefined: `get()` of the catalog must look. */
+  peekNow(id: TenantId): TenantRecord | undefined {
+    return this.#options.cache.peekNow(id);
   }
 
   /**
@@ -147,14 +153,20 @@ export class BackupTable {
   /**
    * Tenants of one state; those that have waited longest come first. @param limit of rows
    * @param before only those last found in the replica before that time, in ms since 1970
+   * @param driver only those that it keeps
    */
-  async list(state: BackupState, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<TenantRecord[]> {
+  async list(
+    state: BackupState,
+    limit: number,
+    before = Number.MAX_SAFE_INTEGER,
+    driver: string | null = null,
+  ): Promise<TenantRecord[]> {
     const { rows } = await this.#options.db.run({
       sql: `SELECT ${TENANT_COLUMNS} FROM ${BY_BACKUP}
             WHERE backup_state = ? AND (backup_settled_at IS NULL OR backup_settled_at < ?)
-              AND state <> 'deleted'
+              AND state <> 'deleted' AND driver = coalesce(?, driver)
             ORDER BY backup_settled_at, id LIMIT ?`,
-      params: [state, before, limit],
+      params: [state, before, driver, limit],
     });
     return rows as unknown[] as TenantRecord[];
   }
@@ -179,6 +191,7 @@ export class BackupTable {
     params: readonly (string | number | null)[],
   ): Promise<TenantRecord | undefined> {
     const { db, cache } = this.#options;
+    this.#changes++;
     return cache.keep(
       id,
       async () => (await db.run({ sql, params })).rows[0] as TenantRecord | undefined,
@@ -201,6 +214,7 @@ export class BackupTable {
 
   async #mark(ids: readonly TenantId[]): Promise<void> {
     const { db, cache } = this.#options;
+    this.#changes++;
     const tickets = ids.map((id) => ({ id, ticket: cache.begin(id) }));
     const marked = new Map<TenantId, TenantRecord>();
     try {

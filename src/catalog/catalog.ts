@@ -106,6 +106,8 @@ export interface Catalog extends AsyncDisposable {
   get(id: TenantId, options?: GetTenantOptions): Promise<TenantRecord | undefined>;
   /** Those of `ids` that are there and not deleted, in one read of the database. */
   getMany(ids: readonly TenantId[]): Promise<Map<TenantId, TenantRecord>>;
+  /** A number that has grown when a tenant's row may have changed, here or elsewhere. */
+  readonly revision: number;
   /**
    * Whether another connection may have written since this was last asked. Who keeps handles open asks it on a
    * timer, and then reads the tenants of those handles again with `getMany()`.
@@ -251,6 +253,10 @@ export async function openCatalog({
   const aliases = new AliasTable({ db: handle, cache: hosts, clock });
   const keys = new KeyTable({ db: handle, cache: keyRows, clock });
 
+  const backups = new BackupTable({ db: handle, cache: rows, clock });
+
+  let ownChanges = 0;
+  const counted = <T>(change: Promise<T>): Promise<T> => change.finally(() => ownChanges++);
   let generation = freshness.generation;
   let closing: Promise<void> | undefined;
   const whileOpen = (): void => {
@@ -259,7 +265,7 @@ export async function openCatalog({
   const close = (): Promise<void> => (closing ??= creations.idle().then(() => deferred.flush()));
 
   return {
-    backups: new BackupTable({ db: handle, cache: rows, clock }),
+    backups,
     peek: (id) => rows.peek(id),
     get(id, { fresh = false, upToNow = false, deleted = false } = {}) {
       if (deleted) return tenants.read(id);
@@ -267,6 +273,9 @@ export async function openCatalog({
       return upToNow ? tenants.getUpToNow(id) : tenants.get(id);
     },
     getMany: (ids) => tenants.getMany(ids),
+    get revision() {
+      return freshness.generation + ownChanges + backups.changes;
+    },
     changedElsewhere() {
       const before = generation;
       generation = freshness.generation;
@@ -275,10 +284,10 @@ export async function openCatalog({
 
     async create(tenant) {
       whileOpen();
-      return creations.create(tenant);
+      return counted(creations.create(tenant));
     },
-    setState: (id, change, actor) => changes.setState(id, change, actor),
-    update: (id, update) => changes.update(id, update),
+    setState: (id, change, actor) => counted(changes.setState(id, change, actor)),
+    update: (id, update) => counted(changes.update(id, update)),
     recordMigrated(ids, schema) {
       whileOpen();
       const change = { schemaVersion: schema.version, schemaHash: schema.hash, updatedAt: clock() };

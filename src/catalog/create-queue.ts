@@ -24,6 +24,8 @@ export interface NewTenant {
   readonly incarnation?: string | undefined;
   /** What is set for it from the first moment on. @default nothing */
   readonly settings?: Partial<TenantSettings> | undefined;
+  /** Whether it is to be replicated from the beginning. @default "none" */
+  readonly backupState?: "none" | "dirty" | undefined;
   /** Who creates it. @default "system" */
   readonly actor?: string | undefined;
   /**
@@ -56,12 +58,13 @@ interface Made {
 
 const INSERT_SQL = `
 INSERT INTO tenants (id, incarnation, state, driver, shard, schema_version, schema_hash, size_bytes,
-  created_at, updated_at, statement_timeout_ms, transaction_timeout_ms, max_bytes, blocked, block_reason, jwt_key)
+  created_at, updated_at, statement_timeout_ms, transaction_timeout_ms, max_bytes, blocked, block_reason, jwt_key,
+  backup_state)
 SELECT made.value ->> 'id', made.value ->> 'incarnation', made.value ->> 'state', made.value ->> 'driver',
   made.value ->> 'shard', made.value ->> 'schemaVersion', made.value ->> 'schemaHash',
   made.value ->> 'sizeBytes', made.value ->> 'createdAt', made.value ->> 'updatedAt',
   made.value ->> 'statementTimeoutMs', made.value ->> 'transactionTimeoutMs', made.value ->> 'maxBytes',
-  made.value ->> 'blocked', made.value ->> 'blockReason', made.value ->> 'jwtKey'
+  made.value ->> 'blocked', made.value ->> 'blockReason', made.value ->> 'jwtKey', made.value ->> 'backupState'
 FROM json_each(?) AS made WHERE true
 ON CONFLICT (id) DO UPDATE SET
   incarnation = excluded.incarnation, state = excluded.state, reason = NULL, driver = excluded.driver,
@@ -70,7 +73,7 @@ ON CONFLICT (id) DO UPDATE SET
   opened_at = NULL, deleted_at = NULL, statement_timeout_ms = excluded.statement_timeout_ms,
   transaction_timeout_ms = excluded.transaction_timeout_ms, max_bytes = excluded.max_bytes,
   blocked = excluded.blocked, block_reason = excluded.block_reason, jwt_key = excluded.jwt_key,
-  backup_state = 'none', backup_epoch = 1, backup_txid = 0, backup_settled_at = NULL,
+  backup_state = excluded.backup_state, backup_epoch = 1, backup_txid = 0, backup_settled_at = NULL,
   backup_verified_at = NULL, backup_verify_failure = NULL, away_since = NULL, durability = NULL
 WHERE tenants.state = 'deleted'`;
 
@@ -204,7 +207,7 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
     updatedAt: now,
     openedAt: null,
     deletedAt: null,
-    backupState: "none",
+    backupState: tenant.backupState ?? "none",
     backupEpoch: 1,
     backupTxid: 0,
     backupSettledAt: null,

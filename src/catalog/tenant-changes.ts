@@ -189,9 +189,11 @@ function stateStatements(
         params: [now, actor, to, reason, ...params],
       },
       {
-        sql: `UPDATE tenants SET state = ?, reason = ?, updated_at = ?, deleted_at = ?
+        // While a tenant was closed its file may have been replaced by another.
+        sql: `UPDATE tenants SET state = ?, reason = ?, updated_at = ?, deleted_at = ?,
+                backup_state = iif(? = 'active' AND backup_state <> 'none', 'dirty', backup_state)
               WHERE ${condition} RETURNING ${TENANT_COLUMNS}`,
-        params: [to, reason, now, to === "deleted" ? now : null, ...params],
+        params: [to, reason, now, to === "deleted" ? now : null, to, ...params],
       },
       ...(to === "deleted" ? leftovers(id, now) : []),
     ],

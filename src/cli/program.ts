@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, type Option } from "commander";
 import { auditCommand } from "./audit-command.ts";
+import { backupsCommand } from "./backups-command.ts";
 import { Cli, DEFAULT_DATA, DEFAULT_MIGRATIONS } from "./cli.ts";
 import { copyCommand } from "./copy-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
@@ -62,6 +63,7 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   verifyCommand(program.command("backups").description("the replicas of tenants"), cli);
   tokenCommand(program, cli);
   auditCommand(program, cli);
+  backupsCommand(program, cli);
   doctorCommand(program, cli);
 
   program.addHelpText(

@@ -15,12 +15,13 @@ import { listenForCommands } from "../http/control-socket.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_HOST, DEFAULT_PORT, listen } from "../http/listen.ts";
 import { assertBindable } from "../http/loopback.ts";
 import { parseTenantId } from "../tenant-id.ts";
+import { isTenantryError } from "../tenantry-error.ts";
 import type { Tenantry } from "../tenantry.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { counted, wholeNumber } from "./quantity.ts";
 import { makeSampleTenants, sampleMigrations } from "./sample-tenants.ts";
-import { EXIT_FAILED } from "./report-error.ts";
+import { EXIT_FAILED, WrongUse } from "./report-error.ts";
 import { LOG_LEVELS, type LogLevel, serverLog } from "./server-log.ts";
 import { setting } from "./setting.ts";
 
@@ -31,7 +32,7 @@ interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly sample?: true;
-  readonly durability?: "normal" | "full";
+  readonly durability?: "normal" | "full" | "replicated";
   readonly baseDomain?: string[];
   readonly publicKey?: string;
   readonly corsOrigin?: string[];
@@ -64,8 +65,8 @@ export function serveCommand(program: Command, cli: Cli): void {
     .addOption(
       setting(
         "--durability <mode>",
-        "what survives a power cut: every write with full, all but the last with normal",
-      ).choices(["normal", "full"]),
+        "what survives a power cut: all but the last writes with normal, every write with full; with replicated the loss of the machine",
+      ).choices(["normal", "full", "replicated"]),
     )
     .addOption(setting("--base-domain <domains...>", "acme.DOMAIN is tenant acme").argParser(commaList))
     .addOption(
@@ -137,12 +138,17 @@ export function serveCommand(program: Command, cli: Cli): void {
 async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   const { screen } = cli;
   const { host, port, sample, graceMs, durability, maxOpen, idleMs, maxDatabaseBytes } = options;
+  const { replica } = cli.settings;
+  if (durability === "replicated" && !replica) {
+    throw new WrongUse("Nothing can be replicated without a replica.", "Name it with --replica URL.");
+  }
   const tenantry = await cli.open({
     create: true,
     migrations: sample ? await sampleMigrations(cli) : true,
     ...given({ durability, maxOpen, idleMs, maxDatabaseBytes }),
   });
   try {
+    if (replica) await startBackups(cli, tenantry, options.logLevel);
     if (sample) await makeSampleTenants(tenantry);
     const pool = await startExecutors(tenantry, options);
     const { hono, access, control, sockets } = tenantry.app({
@@ -173,6 +179,18 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     await Promise.all([server.close(graceMs), commands?.close()]);
   } finally {
     await tenantry.close(graceMs);
+  }
+}
+
+/** Without Litestream the tenants are served all the same, and everybody is told that nothing is backed up. */
+async function startBackups({ screen }: Cli, tenantry: Tenantry, logLevel: LogLevel): Promise<void> {
+  try {
+    const { replica, binary } = await tenantry.backups({ onEvent: serverLog(logLevel) });
+    screen.note(`Backups go to ${replica.shown}, by Litestream ${binary.version}.`);
+  } catch (error) {
+    if (!isTenantryError(error, "BACKUPS_UNAVAILABLE")) throw error;
+    screen.note(`Backups are OFF: ${error.message}`);
+    if (error.hint !== undefined) screen.note(error.hint);
   }
 }
 

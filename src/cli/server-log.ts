@@ -1,6 +1,7 @@
-// Owns the server's log: what happens to executors, for the operator. JSON lines on stderr, as pino writes them.
+// Owns the server's log: what happens to executors and to Litestream, for the operator. JSON lines on stderr, as pino writes them.
 // Answers and tenants' data are never in it.
 import { destination, pino } from "pino";
+import type { LitestreamEvent } from "../backups/litestream-pool.ts";
 import type { PoolEvent } from "../executors/executor-pool.ts";
 
 /** Levels of the log. */
@@ -8,15 +9,20 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What is written of each event, and how grave it is. */
-const SAID: Readonly<Record<PoolEvent["what"], readonly ["info" | "warn", string]>> = {
+const SAID: Readonly<
+  Record<(PoolEvent | LitestreamEvent)["what"], readonly ["debug" | "info" | "warn", string]>
+> = {
   killed: ["warn", "a statement ran past its time limit; its executor was killed"],
   ended: ["info", "an executor ended"],
   recycled: ["info", "an executor had grown and is replaced"],
+  "litestream-started": ["info", "Litestream was started"],
+  "litestream-ended": ["warn", "Litestream ended; it is started again"],
+  "litestream-said": ["info", "Litestream says"],
   apart: ["warn", "a tenant takes most of an executor's time; it runs apart"],
 };
 
-/** Writes a pool's events. */
-export function serverLog(level: LogLevel): (event: PoolEvent) => void {
+/** Writes what happens to executors and to Litestream. */
+export function serverLog(level: LogLevel): (event: PoolEvent | LitestreamEvent) => void {
   const log = pino({ name: "tenantry", level }, destination({ fd: 2, sync: true }));
   return ({ what, ...details }) => {
     const [gravity, message] = SAID[what];

@@ -1,6 +1,7 @@
 // Owns D1's API over anything that runs statements: one for every driver, so that code written for D1 runs
 // unchanged on all of them. What D1 does, measured in workerd, is the rule (docs/d1-semantics.md).
 import type {
+  BookmarkedRunner,
   ExecResult,
   ResultSet,
   RunOptions,
@@ -86,7 +87,12 @@ export interface DatabaseRunner extends SqlRunner {
     fn: (tx: SqlRunner) => Promise<T>,
     options?: { readonly timeoutMs?: number },
   ): Promise<T>;
+  /** The same, reading from copies that are no older than a bookmark; where it is missing there are none. */
+  withBookmark?(from: string): BookmarkedRunner;
 }
+
+/** Where D1's sessions begin that are not told otherwise. */
+export const DEFAULT_SESSION_START = "first-unconstrained";
 
 /** D1's API over `runner`. */
 export function tenantDatabase(runner: DatabaseRunner): TenantDatabase {
@@ -116,7 +122,15 @@ class PortableDatabase implements TenantDatabase {
     }
   }
 
-  withSession(): TenantDatabaseSession {
+  withSession(constraintOrBookmark: string = DEFAULT_SESSION_START): TenantDatabaseSession {
+    const runner = this.#runner.withBookmark?.(constraintOrBookmark);
+    if (runner) {
+      return {
+        prepare: (sql) => new PortableStatement(runner, sql, NO_PARAMETERS),
+        batch: (statements) => runBatch(runner, statements),
+        getBookmark: () => runner.bookmark(),
+      };
+    }
     return {
       prepare: (sql) => this.prepare(sql),
       batch: (statements) => this.batch(statements),

@@ -146,6 +146,12 @@ export interface DatabaseLimits {
   readonly transactionTimeoutMs: number | null;
 }
 
+/** Statements of which each sees at least what a bookmark stands for, and what those before it wrote. */
+export interface BookmarkedRunner extends SqlRunner {
+  /** What the next one is to begin with; null before the first statement. */
+  bookmark(): string | null;
+}
+
 /** An open tenant database. */
 export interface Handle extends SqlRunner {
   /**
@@ -160,6 +166,11 @@ export interface Handle extends SqlRunner {
   ): Promise<T>;
   /** A connection of its own. @throws {TenantryError} `UNSUPPORTED` without the capability `sessions`. */
   session(): Promise<Session>;
+  /**
+   * Statements that read from copies no older than a bookmark, or from `first-primary`, `first-unconstrained`.
+   * Only with the capability `bookmarks`.
+   */
+  withBookmark?(from: string): BookmarkedRunner;
   /** Whether the script ran: false when `unless` found rows. */
   script(script: Script): Promise<boolean>;
   /**
@@ -200,6 +211,8 @@ export interface DriverCapabilities {
   readonly snapshots: boolean;
   /** Parameters may be `bigint`, and integers can come back as such. */
   readonly bigint: boolean;
+  /** There are copies to read from, and bookmarks that say how new they must be. @default false */
+  readonly bookmarks?: boolean;
 }
 
 /** What a new database begins as: a migrated one, made once by `build` and kept under `key`, or a file. */

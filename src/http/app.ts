@@ -15,6 +15,7 @@ import { adminRoutes } from "./admin-routes.ts";
 import { admission } from "./admission.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
+import { BOOKMARK_HEADER } from "./bookmark-header.ts";
 import type { AdminEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import type { ExecutorPool } from "../executors/executor-pool.ts";
@@ -96,7 +97,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     hono.use(
       cors({
         origin: [...settings.corsOrigins],
-        exposeHeaders: ["Content-Range", "Location", "Preference-Applied", "Retry-After"],
+        exposeHeaders: [BOOKMARK_HEADER, "Content-Range", "Location", "Preference-Applied", "Retry-After"],
       }),
     );
   }

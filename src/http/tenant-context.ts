@@ -3,6 +3,7 @@
 import type { MiddlewareHandler } from "hono";
 import { tenantDatabase } from "../database/tenant-database.ts";
 import type { Tenants } from "../tenants/tenants.ts";
+import { bookmarkedRequest } from "./bookmark-header.ts";
 import type { Admission } from "./admission.ts";
 import { authorize } from "./authorize.ts";
 import type { RequestLimits, TenantryEnv } from "./env.ts";
@@ -30,20 +31,24 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
       remoteAddressOf(c),
     );
     const { incarnation } = record;
-    const runner = tenants.runner(tenant);
+    const { capabilities } = tenants.driverOf(record);
+    const plain = tenants.runner(tenant);
+    const bookmarked = capabilities.bookmarks ? bookmarkedRequest(c, plain) : undefined;
+    const runner = bookmarked?.runner ?? plain;
     c.set("tenant", tenant);
     c.set("caller", caller);
     c.set("runner", runner);
     c.set("db", tenantDatabase(runner));
     c.set("schemaKey", incarnation);
     c.set("statementTimeoutMs", record.statementTimeoutMs);
-    c.set("exactIntegers", tenants.driverOf(record).capabilities.bigint);
+    c.set("exactIntegers", capabilities.bigint);
     c.set("limits", limits);
     c.set("authorize", (scope) => authorize(caller, { scope, tenant, incarnation }));
     onTenant(tenant);
     inFlight.enter(tenant);
     try {
       await next();
+      bookmarked?.tell();
     } finally {
       inFlight.leave(tenant);
     }

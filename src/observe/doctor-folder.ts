@@ -99,6 +99,7 @@ async function listDatabases(dir: string): Promise<Listing> {
       const suffix = SIDE_FILE_SUFFIXES.find((each) => entry.name.endsWith(`.db${each}`)) ?? "";
       const database = entry.name.slice(0, entry.name.length - suffix.length);
       const id = basename(database, ".db");
+      if (entry.isDirectory() && names.has(replicatedBy(entry.name))) continue;
       if (!entry.isFile() || !isTenantId(id) || databasePath(dir, id) !== join(here, database)) {
         listing.strange.push(path);
       } else if (suffix === "") {
@@ -109,6 +110,11 @@ async function listDatabases(dir: string): Promise<Listing> {
     }
   }
   return listing;
+}
+
+/** Whose folder of Litestream's this is: the name of a database, or nothing. */
+function replicatedBy(name: string): string {
+  return /^\.(.+)-litestream$/.exec(name)?.[1] ?? "";
 }
 
 /** Asked again: another process may be creating or deleting the tenant just now. */

@@ -24,12 +24,15 @@ export interface Backend {
 export class Backends {
   readonly first: Backend;
   readonly all: readonly Backend[];
+  /** Whether a driver has copies to read from. */
+  readonly haveBookmarks: boolean;
   readonly #byName: ReadonlyMap<string, Backend>;
 
   /** @throws {TenantryError} `INVALID_OPTION` where two drivers have one name */
   constructor(first: Backend, others: readonly Backend[] = []) {
     this.first = first;
     this.all = [first, ...others];
+    this.haveBookmarks = this.all.some(({ driver }) => driver.capabilities.bookmarks);
     this.#byName = new Map(this.all.map((backend) => [backend.driver.name, backend]));
     if (this.#byName.size === this.all.length) return;
     throw new TenantryError("INVALID_OPTION", "Two drivers have the same name.", {

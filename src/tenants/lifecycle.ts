@@ -38,14 +38,28 @@ export interface ImportOptions extends CreateOptions {
   readonly baseline?: boolean | string;
 }
 
+/** Options of {@link Lifecycle}. */
+export interface LifecycleOptions {
+  /** Milliseconds that running requests are given before a suspension or deletion gives up. @default 10000 */
+  readonly drainTimeoutMs?: number | undefined;
+  /** Whether a new tenant's file is to be replicated from the beginning. @default "none" */
+  readonly backupState?: "none" | "dirty" | undefined;
+  /** Brings what is committed of a tenant into the replica, before its file is nobody's to have open. */
+  readonly bringOver?: ((id: TenantId) => Promise<void>) | undefined;
+}
+
 /** Makes and ends tenants. */
 export class Lifecycle {
   readonly #tenants: Tenants;
   readonly #drainTimeoutMs: number;
+  readonly #backupState: "none" | "dirty";
+  readonly #bringOver: ((id: TenantId) => Promise<void>) | undefined;
 
-  constructor(tenants: Tenants, drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS) {
+  constructor(tenants: Tenants, { drainTimeoutMs, backupState = "none", bringOver }: LifecycleOptions = {}) {
+    this.#bringOver = bringOver;
     this.#tenants = tenants;
-    this.#drainTimeoutMs = drainTimeoutMs;
+    this.#drainTimeoutMs = drainTimeoutMs ?? DEFAULT_DRAIN_TIMEOUT_MS;
+    this.#backupState = backupState;
   }
 
   /**
@@ -157,6 +171,7 @@ export class Lifecycle {
     id: TenantId,
     { reason, actor }: Act & { readonly reason?: string } = {},
   ): Promise<TenantRecord> {
+    await this.#bringLastWritesOver(id);
     const record = await this.#tenants.catalog.setState(
       id,
       { from: ["active", "quarantined", "suspended"], to: "suspended", reason: reason ?? null },
@@ -164,6 +179,17 @@ export class Lifecycle {
     );
     await this.#tenants.drain(record, this.#drainTimeoutMs);
     return record;
+  }
+
+  /**
+   * What is written after this is brought over by whoever replicates the tenant, if he has it by then. Where he
+   * cannot, the tenant stays marked: to wait for a replica that is away would be to keep it from being closed.
+   */
+  async #bringLastWritesOver(id: TenantId): Promise<void> {
+    const { catalog } = this.#tenants;
+    const record = this.#bringOver && (await catalog.get(id, { upToNow: true }));
+    if (record?.backupState !== "dirty" || record.state === "suspended") return;
+    await this.#bringOver?.(id).catch(() => undefined);
   }
 
   /** Serves a suspended tenant again. @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE` */
@@ -210,6 +236,7 @@ export class Lifecycle {
         sizeBytes: staged.sizeBytes,
         settings: checked,
         actor,
+        backupState: driver.files ? this.#backupState : "none",
         provision: () => staged.commit(),
       });
     } catch (error) {

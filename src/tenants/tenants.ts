@@ -4,7 +4,7 @@ import type { Database } from "better-sqlite3";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
-import type { Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
+import type { BookmarkedRunner, Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
 import { StaleHandleError } from "../drivers/stale-handle.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { HandleCacheStats, Lease } from "../handle-cache/handle-cache.ts";
@@ -88,11 +88,26 @@ export class Tenants {
 
   /** The same without D1's shapes, for the rooms above. */
   runner(tenant: TenantId): DatabaseRunner {
+    const runner = this.#runnerOver(tenant, (handle) => handle);
+    if (!this.#backends.haveBookmarks) return runner;
+    return {
+      ...runner,
+      withBookmark: (from) => {
+        let session: BookmarkedRunner | undefined;
+        const over = (handle: Handle): SqlRunner =>
+          handle.withBookmark ? (session ??= handle.withBookmark(from)) : handle;
+        const given = from.startsWith("first-") ? null : from;
+        return { ...this.#runnerOver(tenant, over), bookmark: () => session?.bookmark() ?? given };
+      },
+    };
+  }
+
+  #runnerOver(tenant: TenantId, over: (handle: Handle) => SqlRunner): DatabaseRunner {
     this.scope.check(tenant);
     return {
-      run: (statement, options) => this.#run(tenant, (runner) => runner.run(statement, options)),
-      batch: (statements, options) => this.#run(tenant, (runner) => runner.batch(statements, options)),
-      exec: (sql) => this.#run(tenant, (runner) => runner.exec(sql)),
+      run: (statement, options) => this.#run(tenant, over, (runner) => runner.run(statement, options)),
+      batch: (statements, options) => this.#run(tenant, over, (runner) => runner.batch(statements, options)),
+      exec: (sql) => this.#run(tenant, over, (runner) => runner.exec(sql)),
       transaction: (mode, fn, options) =>
         this.use(tenant, async (handle, record) => {
           if (record.blocked && mode === "write") throw blockedError(record);
@@ -283,10 +298,15 @@ export class Tenants {
   }
 
   /** Runs callers' SQL, as far as the tenant's block lets it. */
-  #run<T>(tenant: TenantId, fn: (runner: SqlRunner) => Promise<T>): Promise<T> {
+  #run<T>(
+    tenant: TenantId,
+    over: (handle: Handle) => SqlRunner,
+    fn: (runner: SqlRunner) => Promise<T>,
+  ): Promise<T> {
     return this.#use(
       tenant,
-      (handle, record) => fn(record.blocked === null ? handle : new BlockedRunner(handle, record)),
+      (handle, record) =>
+        fn(record.blocked === null ? over(handle) : new BlockedRunner(over(handle), record)),
       true,
     );
   }

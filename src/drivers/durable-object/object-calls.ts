@@ -29,7 +29,7 @@ export interface CalledObject {
   /**
    * The object's answer. A call that only reads is sent again, once, where the object was lost on the way; whether
    * it does is asked only then.
-   * @throws {TenantryError} what the object says; `OVERLOADED`, `DATABASE_IO`; `OUTCOME_UNKNOWN` for a write
+   * @throws {TenantryError} what the object says; `OVERLOADED`, `DATABASE_UNREACHABLE`; `OUTCOME_UNKNOWN` for a write
    */
   ask<T>(reads: () => boolean, call: (object: TenantObjectRpc) => Promise<Answer<T>>): Promise<T>;
 }
@@ -102,7 +102,7 @@ function lost(cause: unknown, reads: boolean): TenantryError {
     });
   }
   if (reads) {
-    return new TenantryError("DATABASE_IO", "The tenant's object could not be reached.", {
+    return new TenantryError("DATABASE_UNREACHABLE", "The tenant's object could not be reached.", {
       hint: "Try again in a moment.",
       retryAfterSeconds: 1,
       cause,

@@ -8,7 +8,7 @@ import { TenantryError } from "../../tenantry-error.ts";
 import { d1Error, inD1Words } from "../d1-error.ts";
 import { fromD1 } from "../d1-sql-error.ts";
 import type { ExecResult, ResultSet, RunOptions, Script, Statement } from "../driver.ts";
-import { bindable } from "../parameter.ts";
+import { withoutBigints } from "../d1/d1-parameters.ts";
 import type { ObjectCursor, ObjectStorage } from "./object-storage.ts";
 
 /** Bytes of a value list that one answer over RPC may hold: the runtime's limit is 32 MiB of UTF-16. */
@@ -112,7 +112,7 @@ export class ObjectSql {
     const { kind, needs, verb, refusal } = this.#inspect(sql);
     if (kind === "transaction") throw noTransaction();
     if (kind === "refused" && (LEAVES_THE_DATABASE.has(verb) || refusal === TEMPORARY)) throw notAuthorized();
-    const bound = boundIn(params);
+    const bound = withoutBigints(params);
     const reads = needs === "read";
     if (options.readOnly && !reads) throw readOnly();
     if (reads) return this.#read(sql, bound, options, size);
@@ -246,22 +246,6 @@ function rowBytes(row: unknown[]): number {
 
 function isLimited({ maxRows, maxBytes }: RunOptions): boolean {
   return maxRows !== undefined || maxBytes !== undefined;
-}
-
-/** @throws {TenantryError} `TYPE_ERROR` for what the storage cannot take */
-function boundIn(params: readonly unknown[]): readonly unknown[] {
-  const bound = bindable(params);
-  if (!bound.some((value) => typeof value === "bigint")) return bound;
-  return bound.map((value) => {
-    if (typeof value !== "bigint") return value;
-    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) return Number(value);
-    throw d1Error(
-      "TYPE_ERROR",
-      `Type 'bigint' not supported for value '${value}'`,
-      { hint: "Durable Objects take integers up to 2^53. Bind larger ones as text, and CAST them." },
-      "D1_TYPE_ERROR",
-    );
-  });
 }
 
 function split(sql: string): string[] {

@@ -30,6 +30,8 @@ export interface ConnectionOptions {
   readonly statementCacheEntries: number;
   /** Bytes that the database may grow to; 0 for no limit. */
   readonly maxBytes: number;
+  /** Pages of the log after which SQLite folds it into the database by itself. */
+  readonly checkpointPages: number;
   readonly watch?: StatementWatch;
   /** Shared by all connections of a driver. */
   readonly knownSql: KnownSql;
@@ -346,13 +348,14 @@ function limitSize(sqlite: Database.Database, maxBytes: number): void {
   sqlite.pragma(`max_page_count = ${pages}`);
 }
 
-function pragmas({ durability, cacheBytes }: ConnectionOptions): string {
+function pragmas({ durability, cacheBytes, checkpointPages }: ConnectionOptions): string {
   return [
     "PRAGMA journal_mode = WAL",
     `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`,
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
+    `PRAGMA wal_autocheckpoint = ${checkpointPages}`,
     `PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT_BYTES}`,
     `PRAGMA cache_size = -${Math.max(1, Math.floor(cacheBytes / 1024))}`,
     "PRAGMA query_only = OFF",

@@ -3,11 +3,16 @@
 import { hash } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, lstat, mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { TenantryError } from "../../tenantry-error.ts";
 
 /** The files that SQLite keeps beside a database. A stale one ruins the next database of that name. */
 export const SIDE_FILE_SUFFIXES: readonly string[] = ["-wal", "-shm", "-journal"];
+
+/** The folder in which Litestream keeps what it knows of a database. It must not outlive the database. */
+export function replicationFolder(path: string): string {
+  return join(dirname(path), `.${basename(path)}-litestream`);
+}
 
 /** `<dir>/tenants/<2 hex of a hash of the name>/<name>.db`: at most 256 folders, evenly filled. */
 export function databasePath(dir: string, name: string): string {
@@ -36,6 +41,8 @@ export async function syncFile(path: string): Promise<void> {
  */
 export async function putInPlace(from: string, to: string, dir: string): Promise<void> {
   const present = await presentFiles(to);
+  const replication = replicationFolder(to);
+  if (await exists(replication)) present.push(replication);
   if (present.length > 0) {
     const aside = join(dir, "orphans", `${new Date().toISOString().replaceAll(":", "-")}-${process.pid}`);
     await makeFolder(aside);
@@ -75,9 +82,12 @@ export async function makeFolder(path: string): Promise<string | undefined> {
   }
 }
 
-/** Removes a database and its side files, each on its own, whichever of them are there. */
+/** Removes a database and what lies beside it, each on its own, whichever of them are there. */
 export async function removeDatabase(path: string): Promise<void> {
-  const results = await Promise.allSettled(filesOf(path).map((file) => rm(file, { force: true })));
+  const results = await Promise.allSettled([
+    ...filesOf(path).map((file) => rm(file, { force: true })),
+    rm(replicationFolder(path), { recursive: true, force: true }),
+  ]);
   const failed = results.find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
 }

@@ -40,6 +40,16 @@ const MAX_SPARE_SESSIONS = 16;
 /** Descriptors of an open database: the file, its `-wal` and its `-shm`. */
 const DESCRIPTORS_PER_HANDLE = 3;
 
+/** Pages of a log after which SQLite folds it into its database: SQLite's own default. */
+export const DEFAULT_CHECKPOINT_PAGES = 1_000;
+
+/**
+ * The same where databases are replicated. Folding is the replicator's business: it reads the log, and what is
+ * folded behind its back costs it a whole copy. It does so at 1,000 pages; only when it has been away for long
+ * does this bound keep a log from filling the disk (64 MB).
+ */
+export const CHECKPOINT_PAGES_REPLICATED = 16_384;
+
 /** A busy file is asked again after this long at first, and at most this much later in the end, in ms. */
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 50;
@@ -70,6 +80,16 @@ export interface LocalDriverOptions {
   readonly maxDatabaseBytes?: number;
   /** Is told of every statement, by the name of its database. @default nobody */
   readonly statements?: StatementsWatch;
+  /** Pages of a log after which a commit folds it into its database. @default 1000 */
+  readonly checkpointPages?: number;
+  /** Is asked before and after every write. @default nobody */
+  readonly writes?: WritesWatch;
+}
+
+/** Is asked before each write of a database, by its name, and before the write is acknowledged. */
+export interface WritesWatch {
+  before(name: string): Promise<void> | undefined;
+  after(name: string): Promise<void> | undefined;
 }
 
 /** Is told of statements, by the name of their database. */
@@ -103,7 +123,9 @@ export function localDriver({
   maxSessions = DEFAULT_MAX_SESSIONS,
   maxSessionsInAll = DEFAULT_MAX_SESSIONS_IN_ALL,
   maxDatabaseBytes = 0,
+  checkpointPages = DEFAULT_CHECKPOINT_PAGES,
   statements,
+  writes,
 }: LocalDriverOptions): LocalDriver {
   const dir = resolve(folder);
   const parts = {
@@ -122,6 +144,7 @@ export function localDriver({
     transactionTimeoutMs,
     maxSessions,
     maxBytes: maxDatabaseBytes,
+    checkpointPages,
     knownSql: new KnownSql(),
   };
   const templates = new Map<string, Promise<string>>();
@@ -140,10 +163,15 @@ export function localDriver({
   const openFile: LocalDriver["openFile"] = (path, { create = false } = {}) =>
     openHandle(path, handleOptions, { create });
   const watched = (name: string): LocalHandleOptions =>
-    statements
+    statements || writes
       ? {
           ...handleOptions,
-          watch: { begin: () => statements.begin(name), end: (ms) => statements.end(name, ms) },
+          ...(statements && {
+            watch: { begin: () => statements.begin(name), end: (ms) => statements.end(name, ms) },
+          }),
+          ...(writes && {
+            writes: { before: () => writes.before(name), after: () => writes.after(name) },
+          }),
         }
       : handleOptions;
   const limited = (options: LocalHandleOptions, limits: DatabaseLimits | undefined): LocalHandleOptions =>

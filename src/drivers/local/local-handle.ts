@@ -21,11 +21,12 @@ import { Connection, type ConnectionOptions, noTransaction, readOnly } from "./c
 import { assertNewFile, removeDatabase } from "./database-file.ts";
 import { hasEnded, LocalTransaction, timedOut } from "./local-transaction.ts";
 import { dumpText } from "./dump/dump-text.ts";
-import { lendConnection } from "./lend-connection.ts";
+import { lendConnection, type Loan } from "./lend-connection.ts";
 import { LocalSession } from "./local-session.ts";
 import type { SessionLease, SessionOwner, SessionPool } from "./session-pool.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
+import type { WriteWatch } from "./write-watch.ts";
 
 /** What a {@link LocalHandle} is made with. */
 export interface LocalHandleOptions extends ConnectionOptions {
@@ -35,6 +36,8 @@ export interface LocalHandleOptions extends ConnectionOptions {
   readonly transactionTimeoutMs: number;
   /** Connections that a database may have besides the shared one. */
   readonly maxSessions: number;
+  /** Is asked before and after every write. */
+  readonly writes?: WriteWatch;
 }
 
 /** What all handles of a driver share. */
@@ -130,6 +133,18 @@ export class LocalHandle implements Handle, SessionOwner {
     fn: (tx: SqlRunner) => Promise<T>,
     { timeoutMs = this.#transactionTimeoutMs }: { readonly timeoutMs?: number } = {},
   ): Promise<T> {
+    const watch = mode === "write" ? this.#options.writes : undefined;
+    await watch?.before();
+    const result = await this.#transact(mode, fn, timeoutMs);
+    await watch?.after();
+    return result;
+  }
+
+  async #transact<T>(
+    mode: TransactionMode,
+    fn: (tx: SqlRunner) => Promise<T>,
+    timeoutMs: number,
+  ): Promise<T> {
     const release = mode === "write" ? await this.#writers.acquire() : undefined;
     try {
       return await this.#withSession(async (connection) => {
@@ -170,6 +185,7 @@ export class LocalHandle implements Handle, SessionOwner {
       writers: this.#writers,
       transactionTimeoutMs: this.#transactionTimeoutMs,
       attempt: (call) => this.#attempt(call),
+      watch: this.#options.writes,
     });
   }
 
@@ -277,15 +293,20 @@ export class LocalHandle implements Handle, SessionOwner {
    * is synchronous: nothing else runs meanwhile, so a transaction of its own must end within it.
    */
   async withSqlite<T>(fn: (sqlite: Database.Database) => T): Promise<T> {
+    const { writes } = this.#options;
+    // What it does nobody can see: it counts as a write, also where it throws.
+    await writes?.before();
     const release = await this.#writers.acquire();
+    let loan: Loan<T>;
     try {
       if (this.#closed) throw closed();
-      const { usable, outcome } = lendConnection(this.#shared, fn);
-      if (!usable) await this.#replaceShared();
-      return outcome();
+      loan = lendConnection(this.#shared, fn);
+      if (!loan.usable) await this.#replaceShared();
     } finally {
       release();
     }
+    await writes?.after();
+    return loan.outcome();
   }
 
   /** For the pool of connections. */
@@ -310,8 +331,19 @@ export class LocalHandle implements Handle, SessionOwner {
     return this.#shared.run(this.#shared.prepare(statement.sql), statement.params, options);
   }
 
-  /** Now when nobody else writes, else in line. */
+  /** A write, and whatever must be so before anybody hears of it. */
   #write<T>(call: () => T): T | Promise<T> {
+    const { writes } = this.#options;
+    if (!writes) return this.#writeNow(call);
+    const before = writes.before();
+    const written = before ? before.then(() => this.#writeNow(call)) : this.#writeNow(call);
+    if (written instanceof Promise) return written.then(async (result) => (await writes.after(), result));
+    const after = writes.after();
+    return after ? after.then(() => written) : written;
+  }
+
+  /** Now when nobody else writes, else in line. */
+  #writeNow<T>(call: () => T): T | Promise<T> {
     if (this.#closed) throw closed();
     if (!this.#writers.available) return this.#writers.run(() => this.#attempt(call));
     const first = this.#attemptNow(call);

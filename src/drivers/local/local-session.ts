@@ -14,6 +14,7 @@ import { atomically } from "./atomically.ts";
 import type { Connection } from "./connection.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
+import type { WriteWatch } from "./write-watch.ts";
 
 /** What a {@link LocalSession} is made of. */
 export interface LocalSessionParts {
@@ -26,6 +27,8 @@ export interface LocalSessionParts {
   readonly release: () => void;
   /** Runs a call, again and again while another connection holds the lock. */
   readonly attempt: <T>(call: () => T) => T | Promise<T>;
+  /** Is asked before its first write, and after each commit that has written. */
+  readonly watch: WriteWatch | undefined;
 }
 
 /**
@@ -39,6 +42,8 @@ export class LocalSession implements Session {
   #turn: Release | undefined;
   #unchecked = false;
   #closed = false;
+  /** Whether it has written what the watch has not been asked about. */
+  #wrote = false;
 
   constructor(parts: LocalSessionParts) {
     this.#parts = parts;
@@ -69,6 +74,8 @@ export class LocalSession implements Session {
   tryRun(statement: Statement, options?: RunOptions): ResultSet | undefined {
     const connection = this.#open();
     const prepared = connection.prepare(statement.sql);
+    // The watch may have to be waited for.
+    if (this.#parts.watch && (!prepared.readOnly || prepared.text.transaction)) return undefined;
     if (!prepared.readOnly && !this.#turn) {
       this.#turn = this.#parts.writers.tryAcquire();
       if (!this.#turn) return undefined;
@@ -130,6 +137,20 @@ export class LocalSession implements Session {
   }
 
   async #inLine<T>(writes: boolean, call: (connection: Connection) => T): Promise<T> {
+    const { watch } = this.#parts;
+    if (!watch) return this.#inTurn(writes, call);
+    if (writes && !this.#wrote) {
+      await watch.before();
+      this.#wrote = true;
+    }
+    const result = await this.#inTurn(writes, call);
+    if (!this.#wrote || this.inTransaction) return result;
+    this.#wrote = false;
+    await watch.after();
+    return result;
+  }
+
+  async #inTurn<T>(writes: boolean, call: (connection: Connection) => T): Promise<T> {
     if (writes && !this.#turn) {
       const turn = await this.#parts.writers.acquire();
       if (this.#closed) {

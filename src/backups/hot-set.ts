@@ -1,0 +1,504 @@
+// Owns which tenants are being replicated: it takes in those that are marked dirty, and lets go of those whose
+// last write is known to be in the replica. Starts no process, and closes no tenant's database.
+import { open, stat } from "node:fs/promises";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { TenantRecord, TenantState } from "../catalog/tenant-record.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { LitestreamPool } from "./litestream-pool.ts";
+import { type ReplicaUrl, replicaPath } from "./replica-url.ts";
+import { SharedSync } from "./shared-sync.ts";
+
+export const DEFAULT_MAX_HOT = 2_000;
+/** Longer than an unused database stays open, so that Litestream is the last to close it, and its log stays. */
+export const DEFAULT_SETTLE_IDLE_MS = 75_000;
+
+/** Milliseconds between two looks at the catalog. */
+const DEFAULT_POLL_MS = 250;
+/** Looks at the catalog between two looks at who is idle. */
+const SETTLE_LOOKS = 4;
+/** Tenants that are taken in, or let go, at once. */
+const AT_ONCE = 16;
+/** Tenants taken in that may be waiting for their first confirmation: more begin when those are done. */
+const MAX_UNCONFIRMED = 64;
+/** Failures after which a tenant does not hold up those that wait to be taken in. */
+const HOLDS_UP_FAILURES = 3;
+/** Milliseconds that a replica gets to take what one tenant has. */
+const SYNC_TIMEOUT_MS = 10_000;
+/** The same for a tenant that somebody waits to have closed: its mark stays if that is too short. */
+const RELEASE_TIMEOUT_MS = 3_000;
+/** Milliseconds until a tenant that could not be brought into the replica is tried again, doubled each time. */
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
+/** Tenants that were never replicated and are taken in at once, so that those in use are not behind them. */
+const SEED_AT_ONCE = 32;
+
+/** States in which a tenant's file is Litestream's to have open. Another one's may be about to be replaced. */
+const REPLICATED_STATES: ReadonlySet<TenantState> = new Set(["active", "quarantined", "migrating"]);
+
+/** A tenant that is replicated now. */
+export interface HotTenant {
+  readonly record: TenantRecord;
+  readonly path: string;
+  /** When it was taken in, in ms since 1970. */
+  readonly since: number;
+  /** When the application was last seen to have written, in ms since 1970; 0 for long ago. */
+  readonly wroteAt: number;
+  /** Whether a sync of it has been confirmed since then. */
+  readonly confirmed: boolean;
+  /** Syncs that failed, one after the other. */
+  readonly failures: number;
+  readonly lastFailure: string | undefined;
+  /** Whether the replica has numbers that this database has not reached: somebody else writes there. */
+  readonly ahead: boolean;
+}
+
+interface Entry {
+  record: TenantRecord;
+  readonly path: string;
+  readonly url: string;
+  readonly since: number;
+  /** Whether Litestream has it. */
+  registered: boolean;
+  confirmed: boolean;
+  failures: number;
+  lastFailure: string | undefined;
+  ahead: boolean;
+  retryAt: number;
+  /** When the application last wrote, as far as its log tells; 0 for long ago. */
+  wroteAt: number;
+  /** What the log looked like then, so that Litestream's own writes to it are not taken for the application's. */
+  seen: string;
+  /** Whether something is being done with it. */
+  busy: boolean;
+}
+
+/** What a {@link HotSet} works on. */
+export interface HotSetOptions {
+  readonly catalog: Catalog;
+  readonly pool: LitestreamPool;
+  readonly replica: ReplicaUrl;
+  /** Where a tenant's file is. */
+  readonly pathOf: (id: TenantId) => string;
+  /** The driver whose tenants are files. */
+  readonly driver: string;
+  /** Tenants replicated at once; beyond it those unused for longest are let go. @default 2000 */
+  readonly maxHot?: number | undefined;
+  /** Milliseconds without a write after which a tenant is let go. @default 75000 */
+  readonly settleIdleMs?: number | undefined;
+  /** @default 250 */
+  readonly pollMs?: number | undefined;
+}
+
+/** The tenants that are replicated now. */
+export class HotSet {
+  readonly #options: HotSetOptions;
+  readonly #maxHot: number;
+  readonly #settleIdleMs: number;
+  readonly #pollMs: number;
+  readonly #hot = new Map<TenantId, Entry>();
+  readonly #syncs = new SharedSync();
+  /** What goes on in the background, by what it is. */
+  readonly #works = new Map<string, Promise<void>>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #isLooking = false;
+  #revision = -1;
+  /** Whether the next look is to read the catalog again, though nothing may have changed. */
+  #more = false;
+  #settledAt = 0;
+  #closed = false;
+  #lastError: unknown;
+  #dirty = 0;
+
+  constructor(options: HotSetOptions) {
+    this.#options = options;
+    this.#maxHot = options.maxHot ?? DEFAULT_MAX_HOT;
+    this.#settleIdleMs = options.settleIdleMs ?? DEFAULT_SETTLE_IDLE_MS;
+    this.#pollMs = options.pollMs ?? DEFAULT_POLL_MS;
+  }
+
+  /** Tenants that are replicated now. */
+  get tenants(): IterableIterator<HotTenant> {
+    return this.#hot.values();
+  }
+
+  /** Tenants marked dirty when the catalog was last read, up to twice `maxHot`. */
+  get dirty(): number {
+    return this.#dirty;
+  }
+
+  /** What went wrong at the last look; undefined where nothing did. */
+  get lastError(): unknown {
+    return this.#lastError;
+  }
+
+  /** The tenant if it is replicated now. */
+  get(id: TenantId): HotTenant | undefined {
+    return this.#hot.get(id);
+  }
+
+  /** Begins. What a server that was killed left half-way is dirty again. */
+  async start(): Promise<void> {
+    const { backups } = this.#options.catalog;
+    for (;;) {
+      const half = await backups.list("settling", 1_000);
+      if (half.length === 0) break;
+      await Promise.all(half.map(({ id }) => backups.markDirty(id)));
+    }
+    this.#lookIn(0);
+  }
+
+  /**
+   * Waits until what is committed of a tenant now is in the replica; callers at the same time share a sync.
+   * @returns the number of the last transaction there
+   * @throws where that could not be done in `timeoutMs`
+   */
+  async replicated(id: TenantId, timeoutMs: number): Promise<number> {
+    const deadline = performance.now() + timeoutMs;
+    let entry = this.#hot.get(id);
+    // It was marked before this was asked: a look finds it.
+    if (!entry?.registered) this.#lookNow();
+    while (!entry?.registered) {
+      if (performance.now() > deadline) throw new Error(entry?.lastFailure ?? "It waits to be replicated.");
+      await pause(5);
+      entry = this.#hot.get(id);
+    }
+    const [txid] = await Promise.all([
+      this.#sync(entry, Math.max(1, deadline - performance.now())),
+      // A power cut here must not take what the replica has: this database would go on from before it.
+      syncLog(entry.path),
+    ]);
+    return txid;
+  }
+
+  /** Lets go of a tenant that has been closed, and waits until that is done: its mark says what came of it. */
+  async release(id: TenantId): Promise<void> {
+    for (let entry = this.#hot.get(id); entry; entry = this.#hot.get(id)) {
+      if (!entry.busy) return this.#letGo(entry, RELEASE_TIMEOUT_MS, true);
+      await pause(5);
+    }
+  }
+
+  /** Lets go of all tenants within `graceMs`: those whose writes are in the replica become clean. */
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const deadline = performance.now() + graceMs;
+    await this.#looking;
+    // What was written last may not have been taken in yet.
+    await Promise.race([this.#takeInTheLast(), pause(graceMs)]);
+    const free = [...this.#hot.values()].filter(({ busy }) => !busy);
+    await inParallel(AT_ONCE, free, async (entry) => {
+      const leftMs = deadline - performance.now();
+      if (leftMs > 0) await this.#letGo(entry, leftMs, true);
+    });
+  }
+
+  async #takeInTheLast(): Promise<void> {
+    await Promise.all(this.#works.values());
+    await this.#findDirty();
+    const unconfirmed = this.#free(({ confirmed }) => !confirmed);
+    await inParallel(AT_ONCE, unconfirmed, (entry) => this.#confirm(entry));
+  }
+
+  #lookNow(): void {
+    if (this.#isLooking) return;
+    clearTimeout(this.#timer);
+    this.#lookIn(0);
+  }
+
+  #lookIn(ms: number): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#isLooking = true;
+      this.#looking = this.#look()
+        .then(
+          () => (this.#lastError = undefined),
+          (error: unknown) => (this.#lastError = error),
+        )
+        .then(() => {
+          this.#isLooking = false;
+          this.#lookIn(this.#pollMs);
+        });
+    }, ms);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const { revision } = this.#options.catalog;
+    if (revision !== this.#revision) {
+      await this.#findStopped();
+      await this.#findDirty();
+      await this.#findSeeds();
+      // Only now: what failed above is done again.
+      this.#revision = this.#more ? -1 : revision;
+    }
+    const now = Date.now();
+    const due = this.#free(
+      ({ confirmed, failures, retryAt }) => (!confirmed || failures > 0) && retryAt <= now,
+    );
+    this.#inBackground("confirming", due, (entry) => this.#confirm(entry));
+    if (now - this.#settledAt < SETTLE_LOOKS * this.#pollMs) return;
+    this.#settledAt = now;
+    this.#inBackground(
+      "settling",
+      this.#free(({ confirmed, failures }) => confirmed && failures === 0),
+      async (entry) => {
+        if (await this.#isIdle(entry, now)) await this.#letGo(entry, SYNC_TIMEOUT_MS);
+      },
+    );
+  }
+
+  #free(which: (entry: Entry) => boolean): Entry[] {
+    return [...this.#hot.values()].filter((entry) => !entry.busy && which(entry));
+  }
+
+  /** Works on several, unless such work is under way: the next look finds what is left. */
+  #inBackground(what: string, entries: readonly Entry[], work: (entry: Entry) => Promise<void>): void {
+    if (entries.length === 0 || this.#works.has(what)) return;
+    const all = inParallel(AT_ONCE, entries, async (entry) => {
+      if (!entry.busy && !this.#closed) await work(entry);
+    });
+    const noted = all
+      .catch((error: unknown) => void (this.#lastError = error))
+      .finally(() => this.#works.delete(what));
+    this.#works.set(what, noted);
+  }
+
+  /** Of tenants that are closed, or begin a new line, Litestream must let go, or nobody can work on their files. */
+  async #findStopped(): Promise<void> {
+    this.#more = false;
+    if (this.#hot.size === 0) return;
+    const records = await this.#options.catalog.getMany([...this.#hot.keys()]);
+    const stopped = [...this.#hot.values()].filter((entry) => {
+      const now = records.get(entry.record.id);
+      if (now?.incarnation !== entry.record.incarnation || now.backupEpoch !== entry.record.backupEpoch) {
+        return true;
+      }
+      entry.record = now;
+      return !REPLICATED_STATES.has(now.state);
+    });
+    this.#inBackground(
+      "letting go",
+      stopped.filter(({ busy }) => !busy),
+      (entry) => this.#letGo(entry, RELEASE_TIMEOUT_MS, true),
+    );
+    // A replica that is away must not keep a tenant from being closed.
+    const held = stopped.filter(({ busy }) => busy && !this.#works.has("letting go"));
+    await inParallel(AT_ONCE, held, (entry) => this.#drop(entry));
+    this.#more = stopped.length > 0;
+  }
+
+  async #findDirty(): Promise<void> {
+    const { catalog } = this.#options;
+    const dirty = await catalog.backups.list("dirty", 2 * this.#maxHot);
+    this.#dirty = dirty.length;
+    const fresh = dirty.filter((record) => !this.#hot.has(record.id) && this.#isReplicated(record));
+    const tooMany = fresh.length + this.#hot.size - this.#maxHot;
+    if (tooMany > 0) this.#makeRoom(tooMany);
+    const waiting = this.#free(
+      ({ confirmed, failures }) => !confirmed && failures < HOLDS_UP_FAILURES,
+    ).length;
+    const room = Math.max(0, Math.min(this.#maxHot - this.#hot.size, MAX_UNCONFIRMED - waiting));
+    await inParallel(AT_ONCE, fresh.slice(0, room), (record) => this.#takeIn(record));
+    // The rest when those have been confirmed, which changes nothing in the catalog.
+    this.#more ||= fresh.length > room;
+  }
+
+  /** Tenants that were there before there was a replica come in a few at a time. */
+  async #findSeeds(): Promise<void> {
+    const { catalog, driver } = this.#options;
+    if (this.#hot.size > this.#maxHot / 2) return;
+    const seeds = await catalog.backups.list("none", SEED_AT_ONCE, undefined, driver);
+    const ready = seeds.filter((record) => this.#isReplicated(record));
+    await Promise.all(ready.map(({ id }) => catalog.backups.markDirty(id)));
+  }
+
+  #isReplicated(record: TenantRecord): boolean {
+    return record.driver === this.#options.driver && REPLICATED_STATES.has(record.state);
+  }
+
+  async #takeIn(record: TenantRecord): Promise<void> {
+    const { replica, pathOf } = this.#options;
+    const path = pathOf(record.id);
+    const log = await logOf(path);
+    // A file that is gone is for the doctor to find; Litestream would wait for it.
+    if (log === undefined) return;
+    this.#hot.set(record.id, {
+      record,
+      path,
+      url: replica.at(replicaPath(record)),
+      since: Date.now(),
+      registered: false,
+      confirmed: false,
+      failures: 0,
+      lastFailure: undefined,
+      ahead: false,
+      retryAt: 0,
+      wroteAt: log.wroteAt,
+      seen: "",
+      busy: false,
+    });
+  }
+
+  /** Has Litestream take a tenant in, and waits until the replica has it. What goes wrong is noted in the entry. */
+  async #confirm(entry: Entry): Promise<void> {
+    entry.busy = true;
+    try {
+      const first = !entry.confirmed;
+      await this.#options.pool.register(entry.path, entry.url);
+      if (this.#hot.get(entry.record.id) !== entry) return await this.#drop(entry);
+      entry.registered = true;
+      await this.#sync(entry, SYNC_TIMEOUT_MS);
+      if (first) entry.seen = (await logOf(entry.path))?.mark ?? "";
+    } catch (error) {
+      if (!entry.registered) this.#failed(entry, error);
+    } finally {
+      entry.busy = false;
+    }
+  }
+
+  /** Brings what is committed into the replica, and gives its number. @throws where it did not work */
+  #sync(entry: Entry, timeoutMs: number): Promise<number> {
+    // What runs already, and is waited for, has a time limit of its own.
+    return within(timeoutMs, this.#syncTogether(entry, timeoutMs));
+  }
+
+  #syncTogether(entry: Entry, timeoutMs: number): Promise<number> {
+    return this.#syncs.run(entry.path, async () => {
+      const { pool } = this.#options;
+      const deadline = performance.now() + timeoutMs;
+      try {
+        let { txid, replicatedTxid } = await pool.sync(entry.path, timeoutMs);
+        const asked = txid;
+        entry.ahead = replicatedTxid > txid;
+        // Others may have written while it was under way: what was there when it began is enough.
+        while (replicatedTxid < asked) {
+          if (performance.now() > deadline) throw new Error("The replica did not catch up in time.");
+          const leftMs = Math.max(1, deadline - performance.now());
+          ({ txid, replicatedTxid } = await pool.sync(entry.path, leftMs));
+        }
+        entry.confirmed = true;
+        entry.failures = 0;
+        entry.lastFailure = undefined;
+        return replicatedTxid;
+      } catch (error) {
+        this.#failed(entry, error);
+        throw error;
+      }
+    });
+  }
+
+  #failed(entry: Entry, error: unknown): void {
+    entry.failures++;
+    entry.lastFailure = error instanceof Error ? error.message : String(error);
+    entry.retryAt = Date.now() + Math.min(FIRST_RETRY_MS * 2 ** (entry.failures - 1), LAST_RETRY_MS);
+  }
+
+  async #isIdle(entry: Entry, now: number): Promise<boolean> {
+    const log = await logOf(entry.path);
+    if (log && log.mark !== entry.seen) {
+      entry.seen = log.mark;
+      entry.wroteAt = log.wroteAt;
+    }
+    return now - entry.wroteAt >= this.#settleIdleMs;
+  }
+
+  /** Those that have not been written to for longest go, though they are not idle yet. */
+  #makeRoom(count: number): void {
+    const oldest = this.#free(({ confirmed, failures }) => confirmed && failures === 0)
+      .toSorted((a, b) => a.wroteAt - b.wroteAt)
+      .slice(0, count);
+    this.#inBackground("making room", oldest, (entry) => this.#letGo(entry, RELEASE_TIMEOUT_MS));
+  }
+
+  /**
+   * Lets go of a tenant. It becomes clean if all that was committed before is in the replica, and nobody has
+   * written since: a writer that comes between makes the last step fail (decisions/100).
+   * @param must whether it goes even if it is not clean, because somebody waits to have its file
+   */
+  async #letGo(entry: Entry, timeoutMs: number, must = false): Promise<void> {
+    const { backups } = this.#options.catalog;
+    const { record } = entry;
+    entry.busy = true;
+    try {
+      if (await backups.settle(record)) {
+        try {
+          const txid = await this.#sync(entry, timeoutMs);
+          if (!(await backups.clean(record, txid)) && !must) return;
+        } catch (error) {
+          await backups.markDirty(record.id);
+          if (!must) throw error;
+        }
+      }
+      await this.#drop(entry, timeoutMs);
+    } finally {
+      entry.busy = false;
+    }
+  }
+
+  /** Has Litestream let go of a tenant. */
+  async #drop(entry: Entry, timeoutMs = RELEASE_TIMEOUT_MS): Promise<void> {
+    const { catalog, pool } = this.#options;
+    const { id } = entry.record;
+    if (this.#hot.get(id) === entry) this.#hot.delete(id);
+    await pool.unregister(entry.path, timeoutMs).catch(async () => {
+      // It has let go of it before its last upload: the tenant comes back, and is looked at once more.
+      await catalog.backups.markDirty(id);
+    });
+  }
+}
+
+interface Log {
+  /** When it was written to last, in ms since 1970; 0 where there is none, or nothing in it. */
+  readonly wroteAt: number;
+  readonly mark: string;
+}
+
+/** How the log of a database looks; undefined where the database is gone. Nothing is opened. */
+async function logOf(path: string): Promise<Log | undefined> {
+  const { mtimeMs, size } = await stat(`${path}-wal`).catch(async (error: unknown) => {
+    if (!isGone(error)) throw error;
+    return { mtimeMs: 0, size: 0 };
+  });
+  const there = await stat(path).catch((error: unknown) => {
+    if (!isGone(error)) throw error;
+    return undefined;
+  });
+  return there && { wroteAt: size === 0 ? 0 : mtimeMs, mark: `${size} ${mtimeMs}` };
+}
+
+/** Waits until a database's log is on the disk. SQLite holds no locks on it that closing it would drop. */
+async function syncLog(path: string): Promise<void> {
+  const log = await open(`${path}-wal`, "r").catch((error: unknown) => {
+    // Folded into the database, and on the disk with it.
+    if (!isGone(error)) throw error;
+    return undefined;
+  });
+  if (!log) return;
+  try {
+    await log.datasync();
+  } finally {
+    await log.close();
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("The replica did not answer in time.")), ms);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}

@@ -1,0 +1,170 @@
+// Owns the way of a tenant through its replication: marked, taken in, confirmed, let go, and marked again.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { TenantRecord } from "../src/catalog/index.ts";
+import { parseTenantId } from "../src/tenant-id.ts";
+import type { Tenantry } from "../src/tenantry.ts";
+import {
+  replicatedTenantry,
+  restoredNotes,
+  scratchFolder,
+  until,
+  withLitestream,
+} from "./backups-litestream.ts";
+
+const acme = parseTenantId("acme");
+const QUICK = { settleIdleMs: 0, pollMs: 20 };
+
+const recordOf = async ({ catalog }: Tenantry): Promise<TenantRecord> => {
+  const record = await catalog.get(acme, { fresh: true });
+  if (!record) throw new Error("There is no acme.");
+  return record;
+};
+const untilClean = (tenantry: Tenantry): Promise<TenantRecord> =>
+  until("acme is clean", async () => {
+    const record = await recordOf(tenantry);
+    return record.backupState === "clean" && record;
+  });
+const note = (tenantry: Tenantry, body: string): Promise<unknown> =>
+  tenantry.database("acme").prepare("INSERT INTO notes (body) VALUES (?)").bind(body).run();
+
+withLitestream(
+  "a tenant that is written to is replicated, and let go with its last write in the replica",
+  async () => {
+    const dir = await scratchFolder();
+    const tenantry = await replicatedTenantry(dir);
+    const backups = await tenantry.backups(QUICK);
+    await tenantry.lifecycle.create(acme);
+    expect(await recordOf(tenantry)).toMatchObject({ backupState: "dirty" });
+    const created = await untilClean(tenantry);
+    expect(created.backupTxid).toBeGreaterThan(0);
+
+    await note(tenantry, "one");
+    expect(await recordOf(tenantry)).toMatchObject({ backupState: "dirty" });
+    const clean = await untilClean(tenantry);
+    expect(clean.backupTxid).toBeGreaterThan(created.backupTxid);
+    expect(await restoredNotes(dir, clean)).toEqual(["one"]);
+    await until("nothing is replicated", () => backups.status().replicating === 0);
+  },
+);
+
+withLitestream("every way to write marks its tenant before it is acknowledged", async () => {
+  const tenantry = await replicatedTenantry(await scratchFolder());
+  await tenantry.backups(QUICK);
+  await tenantry.lifecycle.create(acme);
+  const db = tenantry.database("acme");
+  const sql = "INSERT INTO notes (body) VALUES ('x')";
+  const ways: readonly [string, () => Promise<unknown>][] = [
+    ["run", () => db.prepare(sql).run()],
+    ["returning", () => db.prepare(`${sql} RETURNING id`).all()],
+    ["batch", () => db.batch([db.prepare("SELECT 1"), db.prepare(sql)])],
+    ["exec", () => db.exec(`${sql}; ${sql}`)],
+    ["transaction", () => db.transaction("write", (tx) => tx.prepare(sql).run())],
+    ["withSqlite", () => tenantry.withSqlite("acme", (sqlite) => sqlite.exec(sql))],
+    [
+      "a session's statement",
+      async () => {
+        const { session, release } = await tenantry.tenants.session(acme);
+        await session.run({ sql, params: [] });
+        const { backupState } = await recordOf(tenantry);
+        await release();
+        expect(backupState).toBe("dirty");
+      },
+    ],
+    [
+      "a session's transaction",
+      async () => {
+        const { session, release } = await tenantry.tenants.session(acme);
+        for (const step of ["BEGIN", sql, "COMMIT"]) {
+          if (!session.tryRun({ sql: step, params: [] })) await session.run({ sql: step, params: [] });
+        }
+        const { backupState } = await recordOf(tenantry);
+        await release();
+        expect(backupState).toBe("dirty");
+      },
+    ],
+  ];
+  for (const [way, write] of ways) {
+    await untilClean(tenantry);
+    await db.prepare("SELECT * FROM notes").all();
+    expect(await recordOf(tenantry), `reading before ${way}`).toMatchObject({ backupState: "clean" });
+    await write();
+    expect(await recordOf(tenantry), way).toMatchObject({ backupState: "dirty" });
+  }
+});
+
+withLitestream("a writer that comes between the last sync and the letting go is not forgotten", async () => {
+  const dir = await scratchFolder();
+  const tenantry = await replicatedTenantry(dir);
+  await tenantry.backups(QUICK);
+  await tenantry.lifecycle.create(acme);
+  const bodies: string[] = [];
+  // As soon as it is about to be let go, again and again.
+  for (let n = 0; n < 40; n++) {
+    await until("acme is about to be let go", async () => (await recordOf(tenantry)).backupState !== "dirty");
+    await note(tenantry, String(n));
+    bodies.push(String(n));
+  }
+  const clean = await untilClean(tenantry);
+  expect(await restoredNotes(dir, clean)).toEqual(bodies);
+});
+
+withLitestream("a tenant is suspended, deleted and made anew while it is replicated", async () => {
+  const dir = await scratchFolder();
+  const tenantry = await replicatedTenantry(dir);
+  await tenantry.backups({ pollMs: 20 });
+  const first = await tenantry.lifecycle.create(acme);
+  await note(tenantry, "first");
+  await tenantry.lifecycle.suspend(acme);
+  expect(await recordOf(tenantry)).toMatchObject({ backupState: "clean" });
+  await tenantry.lifecycle.resume(acme);
+  expect(await recordOf(tenantry)).toMatchObject({ backupState: "dirty" });
+  await note(tenantry, "second");
+  await tenantry.lifecycle.delete(acme);
+  const path = tenantry.driver.files.pathOf(acme);
+  expect(existsSync(join(path, "..", ".acme.db-litestream"))).toBe(false);
+
+  await tenantry.lifecycle.create(acme);
+  await note(tenantry, "anew");
+  await tenantry.lifecycle.suspend(acme);
+  expect(await restoredNotes(dir, await recordOf(tenantry))).toEqual(["anew"]);
+  expect(await restoredNotes(dir, first)).toEqual(["first", "second"]);
+});
+
+withLitestream("the end of a server brings its last writes into the replica", async () => {
+  const dir = await scratchFolder();
+  const tenantry = await replicatedTenantry(dir);
+  const backups = await tenantry.backups();
+  await tenantry.lifecycle.create(acme);
+  await note(tenantry, "last");
+  const { pids } = await until("Litestream runs", () => backups.status().pids.length > 0 && backups.status());
+  await tenantry.close();
+  expect(pids.filter(isAlive)).toEqual([]);
+
+  const again = await replicatedTenantry(dir);
+  const record = await recordOf(again);
+  expect(record.backupState).toBe("clean");
+  expect(await restoredNotes(dir, record)).toEqual(["last"]);
+});
+
+withLitestream("what was there before there was a replica comes in by itself", async () => {
+  const dir = await scratchFolder();
+  const before = await replicatedTenantry(dir, { replica: undefined });
+  await before.lifecycle.create(acme);
+  await note(before, "early");
+  expect(await recordOf(before)).toMatchObject({ backupState: "none" });
+  await before.close();
+
+  const tenantry = await replicatedTenantry(dir);
+  await tenantry.backups(QUICK);
+  expect(await restoredNotes(dir, await untilClean(tenantry))).toEqual(["early"]);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,305 @@
+// Owns what goes wrong at the edge: objects that are evicted, stopped or made anew, bindings that are not there,
+// schema that is refused, limits. Each with its code, and nothing half-done.
+import { env, evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:test";
+import { beforeEach, describe, expect, test } from "vitest";
+import { byTemplate, d1BindingDriver, d1Database } from "../../src/driver-d1.ts";
+import { durableObjectDriver, objectDatabase } from "../../src/driver-durable-object.ts";
+import type { Handle } from "../../src/drivers/driver.ts";
+import { parseTenantId } from "../../src/tenant-id.ts";
+import { createWorkerTenantry, migrationSet, type WorkerTenantry } from "../../src/worker.ts";
+
+const acme = parseTenantId("acme");
+const NOTES = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL)";
+
+/** An isolate of its own: what it remembers is not what another has found out. */
+async function isolate(sql = NOTES, name = "0001_notes.sql"): Promise<WorkerTenantry> {
+  return createWorkerTenantry({
+    driver: durableObjectDriver({ namespace: env.TENANTS }),
+    catalog: objectDatabase({ namespace: env.TENANTS }),
+    migrations: await migrationSet([{ name, sql }]),
+    cacheMs: 60_000,
+  });
+}
+
+const count = (of: WorkerTenantry): Promise<unknown> =>
+  of.database("acme").prepare("SELECT count(*) AS n FROM notes").first("n");
+const add = (of: WorkerTenantry): Promise<unknown> =>
+  of.database("acme").prepare("INSERT INTO notes (body) VALUES ('x')").run();
+
+beforeEach(() => reset());
+
+describe("objects", () => {
+  test("an object that is evicted between two statements answers the next one", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    await add(tenantry);
+    await evictDurableObject(env.TENANTS.get(env.TENANTS.idFromName("acme")) as never);
+    expect(await count(tenantry)).toBe(1);
+    await evictDurableObject(env.TENANTS.get(env.TENANTS.idFromName("acme")) as never);
+    await add(tenantry);
+    expect(await count(tenantry)).toBe(2);
+  });
+
+  test("a tenant that one isolate suspends is refused at once by another that had it open", async () => {
+    const [one, two] = [await isolate(), await isolate()];
+    await one.lifecycle.create(acme);
+    await add(two);
+    await one.lifecycle.suspend(acme);
+    await expect(add(two)).rejects.toMatchObject({ code: "TENANT_SUSPENDED" });
+    await one.lifecycle.resume(acme);
+    await add(one);
+    expect(await count(one)).toBe(2);
+  });
+
+  test("a tenant that is made anew has nothing of its former self, also for who had that open", async () => {
+    const [one, two] = [await isolate(), await isolate()];
+    await one.lifecycle.create(acme);
+    await add(two);
+    await one.lifecycle.delete(acme);
+    await expect(count(two)).rejects.toMatchObject({ code: "TENANT_NOT_FOUND" });
+    await one.lifecycle.create(acme);
+    expect([await count(one), await count(two)]).toEqual([0, 0]);
+  });
+
+  test("of several who create a tenant at once one wins, and the tenant is whole", async () => {
+    const isolates = await Promise.all([isolate(), isolate(), isolate()]);
+    const outcomes = await Promise.allSettled(isolates.map((one) => one.lifecycle.create(acme)));
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const outcome of outcomes) {
+      if (outcome.status === "fulfilled") continue;
+      expect(["TENANT_EXISTS", "TENANT_BUSY", "DATABASE_BUSY"]).toContain(
+        (outcome.reason as { code: string }).code,
+      );
+    }
+    expect(await count(isolates[0] as WorkerTenantry)).toBe(0);
+  });
+
+  test("migrations run inside the object at its first use after a deployment, once", async () => {
+    const before = await isolate();
+    await before.lifecycle.create(acme);
+    await add(before);
+    const after = await createWorkerTenantry({
+      driver: durableObjectDriver({ namespace: env.TENANTS }),
+      catalog: objectDatabase({ namespace: env.TENANTS }),
+      migrations: await migrationSet([
+        { name: "0001_notes.sql", sql: NOTES },
+        { name: "0002_tags.sql", sql: "ALTER TABLE notes ADD COLUMN tag TEXT DEFAULT 'none'" },
+      ]),
+    });
+    const tags = (): Promise<unknown> => after.database("acme").prepare("SELECT tag FROM notes").raw();
+    expect(await Promise.all([tags(), tags(), tags()])).toEqual([[["none"]], [["none"]], [["none"]]]);
+    const journal = await after
+      .database("acme")
+      .prepare("SELECT name, checksum IS NOT NULL AS checked FROM d1_migrations ORDER BY id")
+      .raw();
+    expect(journal).toEqual([
+      ["0001_notes.sql", 1],
+      ["0002_tags.sql", 1],
+    ]);
+  });
+
+  test("schema that is refused leaves no tenant, and quarantines one that was there", async () => {
+    const broken = await isolate("CREATE TABLE notes (id INTEGER PRIMARY KEY); CREATE TABEL more (x)");
+    await expect(broken.lifecycle.create(acme)).rejects.toMatchObject({ code: "MIGRATION_FAILED" });
+    expect(await broken.catalog.get(acme, { fresh: true })).toBeUndefined();
+    const fine = await isolate();
+    await fine.lifecycle.create(acme);
+    const wrong = await isolate("CREATE TEMP TABLE more (x)", "0002_more.sql");
+    await expect(count(wrong)).rejects.toMatchObject({ code: "TENANT_QUARANTINED" });
+    expect(await fine.catalog.get(acme, { fresh: true })).toMatchObject({ state: "quarantined" });
+  });
+
+  test("a migration that rebuilds a parent keeps its children", async () => {
+    const parents = `CREATE TABLE p (id INTEGER PRIMARY KEY);
+      CREATE TABLE c (p INTEGER REFERENCES p (id) ON DELETE CASCADE);
+      INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);`;
+    const tenantry = await isolate(parents);
+    await tenantry.lifecycle.create(acme);
+    const rebuilt = await createWorkerTenantry({
+      driver: durableObjectDriver({ namespace: env.TENANTS }),
+      catalog: objectDatabase({ namespace: env.TENANTS }),
+      migrations: await migrationSet([
+        { name: "0001_notes.sql", sql: parents },
+        {
+          name: "0002_rebuild.sql",
+          sql: `PRAGMA foreign_keys = OFF;
+            CREATE TABLE new_p (id INTEGER PRIMARY KEY, name TEXT);
+            INSERT INTO new_p (id) SELECT id FROM p; DROP TABLE p; ALTER TABLE new_p RENAME TO p;
+            PRAGMA foreign_keys = ON;`,
+        },
+      ]),
+    });
+    const db = rebuilt.database("acme");
+    expect(await db.prepare("SELECT count(*) AS n FROM c").first("n")).toBe(1);
+    expect(await db.prepare("PRAGMA foreign_keys").first("foreign_keys")).toBe(1);
+    await expect(db.prepare("INSERT INTO c VALUES (9)").run()).rejects.toMatchObject({ code: "CONSTRAINT" });
+  });
+
+  test("a batch over the limits is refused, and nothing of it is done", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    const db = tenantry.database("acme");
+    const insert = db.prepare("INSERT INTO notes (body) VALUES (?)");
+    const many = db.prepare(`INSERT INTO notes (body) VALUES ${Array(101).fill("(?)").join(",")}`);
+    await expect(
+      db.batch([insert.bind("a"), many.bind(...Array<string>(101).fill("x"))]),
+    ).rejects.toMatchObject({ code: "TOO_MANY_PARAMETERS" });
+    const long = db.prepare(`INSERT INTO notes (body) VALUES ('${"x".repeat(100_001)}')`);
+    await expect(db.batch([insert.bind("a"), long])).rejects.toMatchObject({ code: "SQL_TOO_LONG" });
+    const endless =
+      "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x, hex(zeroblob(500)) FROM c";
+    await expect(db.prepare(endless).all()).rejects.toMatchObject({ code: "RESPONSE_TOO_LARGE" });
+    const tooMuch = Array.from({ length: 20 }, () => insert.bind("x".repeat(1_900_000)));
+    await expect(db.batch(tooMuch)).rejects.toMatchObject({ code: "BODY_TOO_LARGE" });
+    expect(await count(tenantry)).toBe(0);
+  });
+
+  test("a statement that is stopped at a limit has written nothing", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    const run = tenantry.tenants.runner(acme);
+    const sql = "INSERT INTO notes (body) SELECT value FROM json_each('[1,2,3]') RETURNING id";
+    await expect(run.run({ sql, params: [] }, { maxRows: 2 })).rejects.toMatchObject({
+      code: "TOO_MANY_ROWS",
+    });
+    await expect(run.run({ sql: "DELETE FROM notes", params: [] }, { readOnly: true })).rejects.toMatchObject(
+      {
+        code: "READ_ONLY",
+      },
+    );
+    expect(await count(tenantry)).toBe(0);
+  });
+
+  test("a table can be dropped after reading only a part of it", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    const db = tenantry.database("acme");
+    await db.batch([1, 2, 3].map((n) => db.prepare("INSERT INTO notes (body) VALUES (?)").bind(n)));
+    const run = tenantry.tenants.runner(acme);
+    const all = { sql: "SELECT * FROM notes", params: [] };
+    await expect(run.run(all, { maxRows: 2 })).rejects.toMatchObject({ code: "TOO_MANY_ROWS" });
+    expect((await run.run(all, { first: true })).rows).toHaveLength(1);
+    await db.prepare("DROP TABLE notes").run();
+  });
+
+  test("what an object does not have says what to do instead", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    await expect(tenantry.database("acme").transaction("write", async () => 1)).rejects.toMatchObject({
+      code: "UNSUPPORTED",
+      hint: expect.stringContaining("batch()"),
+    });
+  });
+
+  test("the alarm looks after the database some time after a write", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    await add(tenantry);
+    const stub = env.TENANTS.get(env.TENANTS.idFromName("acme")) as never;
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await runDurableObjectAlarm(stub)).toBe(false);
+    expect(await count(tenantry)).toBe(1);
+  });
+
+  test("a namespace that is not bound is found when the driver is made", () => {
+    expect(() => durableObjectDriver({ namespace: undefined as never })).toThrow(
+      expect.objectContaining({ code: "INVALID_OPTION", hint: expect.stringContaining("wrangler.toml") }),
+    );
+  });
+});
+
+describe("D1", () => {
+  const overD1 = async (
+    catalog: Handle | Promise<Handle> = d1Database(env.CATALOG),
+  ): Promise<WorkerTenantry> =>
+    createWorkerTenantry({
+      driver: d1BindingDriver({ databases: byTemplate(env, "TENANT_{TENANT}") }),
+      catalog,
+      migrations: await migrationSet([{ name: "0001_notes.sql", sql: NOTES }]),
+    });
+
+  test("a tenant without a binding cannot be created", async () => {
+    const tenantry = await overD1();
+    await expect(tenantry.lifecycle.create(parseTenantId("globex"))).rejects.toMatchObject({
+      code: "DATABASE_MISSING",
+      hint: expect.stringContaining("wrangler"),
+    });
+    expect(await tenantry.catalog.get(parseTenantId("globex"))).toBeUndefined();
+  });
+
+  test("two ids never share a binding", () => {
+    const of = byTemplate({ TENANT_A_B: env.DB }, "TENANT_{TENANT}");
+    expect([of("a-b"), of("a_b")]).toEqual([env.DB, undefined]);
+    expect(() => byTemplate(env, "TENANT")).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
+  });
+
+  test("a deleted tenant's database is empty, and can be made a tenant again", async () => {
+    const tenantry = await overD1(objectDatabase({ namespace: env.TENANTS }));
+    await tenantry.lifecycle.create(acme);
+    await add(tenantry);
+    await tenantry.lifecycle.delete(acme);
+    const left = await env.TENANT_ACME.prepare(
+      "SELECT count(*) AS n FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\' AND name <> 'sqlite_sequence'",
+    ).first("n");
+    expect(left).toBe(0);
+    await tenantry.lifecycle.create(acme);
+    expect(await count(tenantry)).toBe(0);
+  });
+
+  test("a database that wrangler has migrated becomes the tenant's as it is", async () => {
+    await env.TENANT_ACME.batch([
+      env.TENANT_ACME.prepare(
+        "CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+      ),
+      env.TENANT_ACME.prepare(NOTES),
+      env.TENANT_ACME.prepare("INSERT INTO notes (body) VALUES ('kept')"),
+      env.TENANT_ACME.prepare("INSERT INTO d1_migrations (name) VALUES ('0001_notes.sql')"),
+    ]);
+    const tenantry = await overD1();
+    await tenantry.lifecycle.create(acme);
+    expect(await count(tenantry)).toBe(1);
+  });
+
+  test("limits are told before D1 does what it cannot undo", async () => {
+    const tenantry = await overD1();
+    await tenantry.lifecycle.create(acme);
+    const run = tenantry.tenants.runner(acme);
+    const sql = "INSERT INTO notes (body) SELECT value FROM json_each('[1,2,3]') RETURNING id";
+    await expect(run.run({ sql, params: [] }, { maxRows: 2 })).rejects.toMatchObject({
+      code: "TOO_MANY_ROWS",
+    });
+    const many = `INSERT INTO notes (body) VALUES ${Array(101).fill("(?)").join(",")}`;
+    await expect(run.run({ sql: many, params: Array(101).fill("x") })).rejects.toMatchObject({
+      code: "TOO_MANY_PARAMETERS",
+      hint: expect.stringContaining("json_each"),
+    });
+    await expect(run.run({ sql: "SELECT sqlite_version()", params: [] })).rejects.toMatchObject({
+      message: expect.stringContaining("not authorized"),
+    });
+    expect(await count(tenantry)).toBe(0);
+  });
+
+  test("a bookmark is told with each answer, and one that is none is refused", async () => {
+    const tenantry = await overD1();
+    await tenantry.lifecycle.create(acme);
+    const { hono } = await tenantry.app({ adminKey: env.TENANTRY_ADMIN_KEY });
+    const ask = (sql: string, bookmark?: string): Promise<Response> =>
+      Promise.resolve(
+        hono.request("/t/acme/query", {
+          method: "POST",
+          headers: {
+            authorization: `Bearer ${env.TENANTRY_ADMIN_KEY}`,
+            "content-type": "application/json",
+            ...(bookmark !== undefined && { "x-tenantry-bookmark": bookmark }),
+          },
+          body: JSON.stringify({ sql }),
+        }),
+      );
+    const written = await ask("INSERT INTO notes (body) VALUES ('x')");
+    const bookmark = written.headers.get("x-tenantry-bookmark") ?? "";
+    expect(bookmark).toMatch(/^[A-Za-z0-9-]+$/);
+    const read = await ask("SELECT count(*) AS n FROM notes", bookmark);
+    expect(await read.json()).toMatchObject({ results: [{ n: 1 }] });
+    expect((await ask("SELECT 1", "not a bookmark")).status).toBe(400);
+  });
+});
