@@ -24,6 +24,7 @@ import { type Backend, Backends, type OpenTenant } from "./tenants/backends.ts";
 import { FleetMigration } from "./tenants/fleet-migration.ts";
 import { DEFAULT_DRAIN_TIMEOUT_MS, Lifecycle } from "./tenants/lifecycle.ts";
 import { WriteMarks } from "./tenants/write-marks.ts";
+import type { Elsewhere, HeavyActs } from "./tenants/acts.ts";
 import { TenantScope } from "./tenants/tenant-scope.ts";
 import { checkTenantryOptions, type TenantryOptions } from "./tenantry-options.ts";
 import { TenantryError } from "./tenantry-error.ts";
@@ -216,12 +217,18 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     ...defined({ watchMs: options.watchMs }),
   });
 
+  const pools: ExecutorPool[] = [];
+  const elsewhere: Elsewhere = () => {
+    const pool = pools.at(-1);
+    return pool && choresOf(pool);
+  };
   const lifecycle = new Lifecycle(tenants, {
+    elsewhere,
     drainTimeoutMs: options.drainTimeoutMs,
     backupState: marksWrites ? "dirty" : "none",
     bringOver: marksWrites ? async (id) => void (await bringOver(id, BEFORE_SUSPENSION_MS)) : undefined,
   });
-  const fleet = new FleetMigration(tenants);
+  const fleet = new FleetMigration(tenants, elsewhere);
   const recovery = createRecovery({
     tenants,
     lifecycle,
@@ -239,7 +246,6 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     },
   });
 
-  const pools: ExecutorPool[] = [];
   const executors = ({ executors: size, app = {}, ...poolOptions }: ExecutorOptions): ExecutorPool => {
     if (options.driver !== undefined) {
       throw new TenantryError("INVALID_OPTION", "Executors run the SQL of files, not of another driver.", {
@@ -360,6 +366,20 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     middleware: (options) => tenantMiddleware({ catalog, scope, database: databaseOf }, options),
     close: closeOnce,
     [Symbol.asyncDispose]: () => closeOnce(),
+  };
+}
+
+/** What executors do of the work on whole databases. */
+function choresOf(pool: ExecutorPool): HeavyActs {
+  const chore =
+    (name: keyof HeavyActs) =>
+    (...args: unknown[]): Promise<never> =>
+      pool.chore(name, args) as Promise<never>;
+  return {
+    importFile: chore("importFile"),
+    exportFile: chore("exportFile"),
+    fork: chore("fork"),
+    migrate: chore("migrate"),
   };
 }
 

@@ -31,6 +31,8 @@ test("while no executor can be started, requests are told why at once; when it c
     code: "EXECUTOR_FAILED",
   });
   expect(server.pool!.failure).toMatchObject({ code: "EXECUTOR_FAILED" });
+  expectError(await server.send("GET", "/readyz"), "EXECUTOR_FAILED");
+  expect(events).toContainEqual(expect.objectContaining({ what: "failed", executor: "0" }));
   for (const path of ["/healthz", "/metrics", "/admin/tenants"]) {
     expect((await server.send("GET", path)).status).toBe(200);
   }

@@ -6,7 +6,7 @@ import { type TableDigest, tableDigests } from "../database/table-digest.ts";
 import type { DatabaseFiles, Handle, Session } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
-import type { Act } from "../tenants/lifecycle.ts";
+import type { Act } from "../tenants/acts.ts";
 import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import type { Replica } from "./replica.ts";

@@ -4,7 +4,8 @@ import type { LiveTenantState, TenantRecord } from "../catalog/tenant-record.ts"
 import type { Driver } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { type Act, DEFAULT_DRAIN_TIMEOUT_MS, type Lifecycle } from "../tenants/lifecycle.ts";
+import type { Act } from "../tenants/acts.ts";
+import { DEFAULT_DRAIN_TIMEOUT_MS, type Lifecycle } from "../tenants/lifecycle.ts";
 import { about, type Tenants, unknownTenant } from "../tenants/tenants.ts";
 import { type PrepareOptions, type PrepareParts, planRestore, prepareRestore } from "./prepare-restore.ts";
 import { dropOlderReplaced, replacedPath } from "./replaced-files.ts";

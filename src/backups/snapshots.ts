@@ -4,7 +4,7 @@ import type { DatabaseFiles } from "../drivers/driver.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, type ErrorCode, TenantryError } from "../tenantry-error.ts";
-import type { Act } from "../tenants/lifecycle.ts";
+import type { Act } from "../tenants/acts.ts";
 import { about, type Tenants, unknownTenant } from "../tenants/tenants.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import { snapshotMoment, snapshotName } from "./snapshot-name.ts";

@@ -14,6 +14,7 @@ const SAID: Readonly<
 > = {
   killed: ["warn", "a statement ran past its time limit; its executor was killed"],
   ended: ["info", "an executor ended"],
+  failed: ["warn", "an executor could not be started; it is tried again"],
   recycled: ["info", "an executor had grown and is replaced"],
   "litestream-started": ["info", "Litestream was started"],
   "litestream-ended": ["warn", "Litestream ended; it is started again"],

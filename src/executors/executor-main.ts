@@ -8,6 +8,8 @@ import type { SqlRunner, Statement } from "../drivers/driver.ts";
 import type { ExecutorApp } from "../http/executor-app.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import type { FleetMigration } from "../tenants/fleet-migration.ts";
+import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { createTenantry, type Tenantry } from "../tenantry.ts";
 import { BusyTenants } from "./busy-tenants.ts";
 import { AnswerSender } from "./answer-sender.ts";
@@ -15,7 +17,7 @@ import { Channel, type MessageBody } from "./channel.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
 import { LightResponse, lightRequest } from "./light-http.ts";
 import { ExecutorStreams } from "../http/executor-streams.ts";
-import { type Ask, PROTOCOL_VERSION, type Say, type SqlAsk, toPlain } from "./messages.ts";
+import { type Ask, type ChoreName, PROTOCOL_VERSION, type Say, type SqlAsk, toPlain } from "./messages.ts";
 import { ProgressWriter } from "./progress-file.ts";
 
 /** The descriptor on which the main process listens. */
@@ -169,6 +171,11 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
       case "end":
         transactions.get(message[2])?.end(message[3]);
         return;
+      case "chore":
+        return void work(job, async () => {
+          const done = await chore(tenantry, message[2], deserialize(body as Uint8Array) as unknown[]);
+          channel.send(["value", job], serialize(done));
+        });
       case "more":
         return answers.more(job, message[2]);
       case "forget":
@@ -212,6 +219,14 @@ function runSql(runner: SqlRunner, { kind, statements, options }: SqlAsk): Promi
 
 function textOf(body: MessageBody): string {
   return typeof body === "string" ? body : new TextDecoder().decode(body);
+}
+
+/** @param args as the main process was given them by somebody that it trusts */
+function chore({ lifecycle, fleet }: Tenantry, name: ChoreName, args: unknown[]): Promise<unknown> {
+  if (name === "importFile") return lifecycle.importFile(...(args as Parameters<Lifecycle["importFile"]>));
+  if (name === "exportFile") return lifecycle.exportFile(...(args as Parameters<Lifecycle["exportFile"]>));
+  if (name === "fork") return lifecycle.fork(...(args as Parameters<Lifecycle["fork"]>));
+  return fleet.one(...(args as Parameters<FleetMigration["one"]>));
 }
 
 /** A job that has waited too long has been answered already: running it now would surprise its caller. */

@@ -17,6 +17,8 @@ const YOUNG_MS = 3_000;
 export interface PlaceEvents {
   /** The executor is gone, and its jobs have not been told yet. */
   onEnd(executor: Executor, reason: EndReason, detail: string): void;
+  /** No executor could be started; it is tried again. */
+  onFailure(detail: string): void;
   onFigures(figures: Figures): void;
 }
 
@@ -118,6 +120,7 @@ export class ExecutorPlace {
       if (this.#closing) throw closed();
       this.#backOff();
       this.#failure = failedToStart(error);
+      this.#events.onFailure(error instanceof Error ? error.message : String(error));
       if (!this.#executor) void this.#restart();
       throw this.#failure;
     }

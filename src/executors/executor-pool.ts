@@ -11,7 +11,8 @@ import type { ExecutorSettings } from "./executor-settings.ts";
 import { jumpHash } from "./jump-hash.ts";
 import type { Job, Pin } from "./job.ts";
 import { Lane } from "./lane.ts";
-import type { Figures, HttpAsk, StreamAsk } from "./messages.ts";
+import { Chores } from "./chores.ts";
+import type { ChoreName, Figures, HttpAsk, StreamAsk } from "./messages.ts";
 import { remoteRunner } from "./remote-runner.ts";
 import { type OffenderTimes, Offenders } from "./offenders.ts";
 import { AnswerStream } from "./answer-stream.ts";
@@ -60,6 +61,7 @@ export interface ExecutorPoolOptions {
 export type PoolEvent =
   | { readonly what: "killed"; readonly executor: string; readonly tenant: string }
   | { readonly what: "ended"; readonly executor: string; readonly reason: EndReason; readonly detail: string }
+  | { readonly what: "failed"; readonly executor: string; readonly detail: string }
   | { readonly what: "recycled"; readonly executor: string; readonly rssBytes: number }
   | { readonly what: "apart"; readonly tenant: string };
 
@@ -108,6 +110,9 @@ export interface PoolStats {
   /** Jobs that waited for their turn, and for how long in sum. */
   readonly queued: number;
   readonly queueSeconds: number;
+  /** Work on whole databases that is being done. */
+  readonly chores: number;
+  readonly choresPid: number | undefined;
   readonly executors: readonly {
     readonly name: string;
     readonly pid: number | undefined;
@@ -126,6 +131,7 @@ export class ExecutorPool {
   readonly #spare: SpareExecutor;
   readonly #places: readonly Place[];
   readonly #apart: Place;
+  readonly #chores: Chores;
   readonly #scratchDir: string;
   readonly #maxRssBytes: number;
   readonly #maxJobs: number;
@@ -176,6 +182,7 @@ export class ExecutorPool {
               if (reason === "killed") void this.#apart.lane.start().catch(() => {});
               this.#onEvent({ what: "ended", executor: name, reason, detail });
             },
+            onFailure: (detail) => this.#onEvent({ what: "failed", executor: name, detail }),
             onFigures: (figures) => this.#hear(made, figures),
           },
           { hangMs },
@@ -185,6 +192,7 @@ export class ExecutorPool {
     };
     this.#places = Array.from({ length: executors }, (_, index) => place(String(index)));
     this.#apart = place("apart");
+    this.#chores = new Chores(this.#spare);
   }
 
   /** Starts every executor. @throws {TenantryError} `EXECUTOR_FAILED` */
@@ -241,6 +249,14 @@ export class ExecutorPool {
     });
   }
 
+  /**
+   * Does work on a whole database, in a process in which no request waits for it. It has no time limit.
+   * @throws {TenantryError} what the work throws, and `OUTCOME_UNKNOWN`
+   */
+  chore(name: ChoreName, args: readonly unknown[]): Promise<unknown> {
+    return this.#chores.run(name, args);
+  }
+
   /** The executor's own report, and what waits for it. */
   stats(): PoolStats {
     const queueing = [...this.#places, this.#apart].map(({ lane }) => lane.queueing);
@@ -248,6 +264,8 @@ export class ExecutorPool {
       ...this.#counts,
       queued: queueing.reduce((sum, { queued }) => sum + queued, 0),
       queueSeconds: queueing.reduce((sum, { seconds }) => sum + seconds, 0),
+      chores: this.#chores.running,
+      choresPid: this.#chores.pid,
       executors: [...this.#places, this.#apart].map(({ name, lane, figures }) => ({
         name,
         pid: lane.pid,
@@ -268,6 +286,7 @@ export class ExecutorPool {
   async close(graceMs: number): Promise<void> {
     await Promise.all([
       this.#spare.close(),
+      this.#chores.close(graceMs),
       ...[...this.#places, this.#apart].map(({ lane }) => lane.close(graceMs)),
     ]);
   }

@@ -13,7 +13,9 @@ import type { Figures } from "./messages.ts";
 import type { SpareExecutor } from "./spare-executor.ts";
 
 /** Jobs that an executor has at once. More of them save nothing, and what waits here waits in fair turns. */
-export const DEFAULT_WINDOW = 64;
+export const DEFAULT_WINDOW = 80;
+/** How many of them may be of one tenant: its writers, which wait for one another, leave room for the others. */
+export const DEFAULT_SHARE = 64;
 /** Milliseconds between two looks at the time limits. */
 const LOOK_MS = 25;
 
@@ -37,6 +39,8 @@ export interface LaneEvents {
   /** A job of a tenant that was blamed: it is to be run again, apart from the others. */
   onApart(job: Job): void;
   onEnd(reason: EndReason, detail: string): void;
+  /** No executor could be started; it is tried again. */
+  onFailure(detail: string): void;
   onFigures(figures: Figures): void;
 }
 
@@ -55,17 +59,16 @@ export class Lane {
   #watch: ReturnType<typeof setInterval> | undefined;
 
   /** @param hangMs how long an executor may be silent before it is killed though no statement of it is late */
-  constructor(
-    spare: SpareExecutor,
-    events: LaneEvents,
-    { hangMs, window = DEFAULT_WINDOW }: { readonly hangMs: number; readonly window?: number },
-  ) {
+  constructor(spare: SpareExecutor, events: LaneEvents, { hangMs }: { readonly hangMs: number }) {
     this.#events = events;
     this.#hangMs = hangMs;
-    this.#queue = new FairQueue(window, (entry) => this.#begin(entry));
+    this.#queue = new FairQueue({ window: DEFAULT_WINDOW, share: DEFAULT_SHARE }, (entry) =>
+      this.#begin(entry),
+    );
     this.#place = new ExecutorPlace(spare, {
       onFigures: (figures) => events.onFigures(figures),
       onEnd: (executor, reason, detail) => this.#ended(executor, reason, detail),
+      onFailure: (detail) => events.onFailure(detail),
     });
   }
 
@@ -156,7 +159,7 @@ export class Lane {
       unlimit(entry);
       this.#queueSeconds += (performance.now() - entry.enteredAt) / 1000;
     }
-    const leave = (): void => this.#queue.leave();
+    const leave = (): void => this.#queue.leave(entry.job.tenant);
     const { current } = this.#place;
     if (current) return this.#give(current, entry, leave);
     let waits = true;

@@ -5,7 +5,7 @@ import type { Scope } from "../auth/caller.ts";
 import type { TransactionMode } from "../drivers/driver.ts";
 
 /** Raised with every change below. Both sides come from one checkout; a mismatch is a broken installation. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** What the main process asks. The number is the job's, unique for the executor's life. */
 export type Ask =
@@ -22,6 +22,8 @@ export type Ask =
   /** Statements in an open transaction. */
   | readonly ["tx", job: number, transaction: number]
   | readonly ["end", job: number, transaction: number, how: "commit" | "rollback"]
+  /** Work on a whole database; the frame's body is its arguments, serialised. */
+  | readonly ["chore", job: number, ChoreName]
   /** The receiver has taken that many bytes of an answer's body: more may be sent. */
   | readonly ["more", job: number, bytes: number]
   /** Nobody waits for the answer any more. */
@@ -30,6 +32,9 @@ export type Ask =
   | readonly ["ping", number]
   /** Finish what has begun, and end. */
   | readonly ["retire"];
+
+/** Work that reads or writes a whole database, and holds an event loop for as long as that takes. */
+export type ChoreName = "importFile" | "exportFile" | "fork" | "migrate";
 
 /** An HTTP request as an executor gets it: resolved and authorised. */
 export interface HttpAsk {

@@ -107,6 +107,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     if (!isReady())
       throw new TenantryError("CLOSED", "The server is shutting down.", { retryAfterSeconds: 1 });
     await catalog.count();
+    if (parts.pool?.failure) throw parts.pool.failure;
     return c.json({ status: "ready" });
   });
 

@@ -11,6 +11,7 @@ export interface PoolFigures {
   readonly overloaded: number;
   readonly queued: number;
   readonly queueSeconds: number;
+  readonly chores: number;
   readonly executors: readonly {
     readonly name: string;
     readonly running: number;
@@ -53,6 +54,14 @@ export function registerPoolMetrics(registry: Registry, figures: () => PoolFigur
       },
     });
   }
+  void new Gauge({
+    name: "tenantry_executor_chores",
+    help: "Work on whole databases, such as imports, that is being done.",
+    registers,
+    collect() {
+      this.set(figures().chores);
+    },
+  });
   for (const [name, help, value] of GAUGES) {
     void new Gauge({
       name: `tenantry_${name}`,

@@ -3,6 +3,7 @@
 import type { LiveTenantState, TenantRecord } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, type ErrorCode } from "../tenantry-error.ts";
+import { type Elsewhere, HERE } from "./acts.ts";
 import { type Tenants, unknownTenant } from "./tenants.ts";
 
 export const DEFAULT_MIGRATE_CONCURRENCY = 4;
@@ -58,9 +59,12 @@ export interface MigrateAllResult {
 /** Migrates the fleet. */
 export class FleetMigration {
   readonly #tenants: Tenants;
+  readonly #elsewhere: Elsewhere;
 
-  constructor(tenants: Tenants) {
+  /** @param elsewhere who works on whole databases; {@link run}, which is the whole program's work, does it here */
+  constructor(tenants: Tenants, elsewhere = HERE) {
     this.#tenants = tenants;
+    this.#elsewhere = elsewhere;
   }
 
   /** How many tenants {@link run} would visit: one question to the catalog. */
@@ -121,6 +125,8 @@ export class FleetMigration {
 
   /** Migrates one tenant, quarantined or not. @throws {TenantryError} `TENANT_NOT_FOUND`, `MIGRATION_FAILED` */
   async one(id: TenantId): Promise<TenantRecord> {
+    const elsewhere = this.#elsewhere();
+    if (elsewhere) return elsewhere.migrate(id);
     const { catalog } = this.#tenants;
     const record = await catalog.get(id);
     if (!record) throw unknownTenant(id);

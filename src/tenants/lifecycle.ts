@@ -9,6 +9,7 @@ import { inspectStatement } from "../sql/inspect-statement.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { checkSettings, settingsOf } from "./tenant-settings.ts";
+import { type Act, type CreateOptions, type Elsewhere, HERE, type ImportOptions } from "./acts.ts";
 import { about, type Tenants, unknownTenant } from "./tenants.ts";
 
 /** Milliseconds that running requests are given before a suspension or deletion gives up. */
@@ -16,27 +17,6 @@ export const DEFAULT_DRAIN_TIMEOUT_MS = 10_000;
 
 /** The shard of a tenant on a single machine. */
 const DEFAULT_SHARD = "default";
-
-/** Who does it, for the audit log. */
-export interface Act {
-  /** @default "system" */
-  readonly actor?: string;
-}
-
-/** What a tenant is made with. */
-export interface CreateOptions extends Act {
-  /** Its own limits, its block and its key. @default none */
-  readonly settings?: SettingsUpdate;
-}
-
-/** How an imported file meets the migrations. */
-export interface ImportOptions extends CreateOptions {
-  /**
-   * `true` journals every migration as applied without running it, a name those up to it: for a file that
-   * has the schema but no journal. Without it, what is pending runs.
-   */
-  readonly baseline?: boolean | string;
-}
 
 /** Options of {@link Lifecycle}. */
 export interface LifecycleOptions {
@@ -46,6 +26,8 @@ export interface LifecycleOptions {
   readonly backupState?: "none" | "dirty" | undefined;
   /** Brings what is committed of a tenant into the replica, before its file is nobody's to have open. */
   readonly bringOver?: ((id: TenantId) => Promise<void>) | undefined;
+  /** Who works on whole databases. @default this process */
+  readonly elsewhere?: Elsewhere;
 }
 
 /** Makes and ends tenants. */
@@ -53,9 +35,14 @@ export class Lifecycle {
   readonly #tenants: Tenants;
   readonly #drainTimeoutMs: number;
   readonly #backupState: "none" | "dirty";
+  readonly #elsewhere: Elsewhere;
   readonly #bringOver: ((id: TenantId) => Promise<void>) | undefined;
 
-  constructor(tenants: Tenants, { drainTimeoutMs, backupState = "none", bringOver }: LifecycleOptions = {}) {
+  constructor(
+    tenants: Tenants,
+    { drainTimeoutMs, backupState = "none", bringOver, elsewhere = HERE }: LifecycleOptions = {},
+  ) {
+    this.#elsewhere = elsewhere;
     this.#bringOver = bringOver;
     this.#tenants = tenants;
     this.#drainTimeoutMs = drainTimeoutMs ?? DEFAULT_DRAIN_TIMEOUT_MS;
@@ -83,6 +70,8 @@ export class Lifecycle {
   async importFile(id: TenantId, path: string, options: ImportOptions = {}): Promise<TenantRecord> {
     const { driver, migrations } = this.#tenants;
     if (!driver.files) throw cannot(driver.name, "import files");
+    const elsewhere = this.#elsewhere();
+    if (elsewhere) return elsewhere.importFile(id, path, options);
     await this.#refuseExisting(id);
     const handle = await driver.files.open(path).catch((error: unknown) => {
       throw refusedFile(id, error);
@@ -104,6 +93,8 @@ export class Lifecycle {
 
   /** Writes a consistent copy of the tenant's database to a new file at `path`: one file, no side files. */
   async exportFile(id: TenantId, path: string): Promise<void> {
+    const elsewhere = this.#elsewhere();
+    if (elsewhere) return elsewhere.exportFile(id, path);
     const { catalog } = this.#tenants;
     const record = await catalog.get(id);
     if (!record) throw unknownTenant(id);
@@ -145,6 +136,8 @@ export class Lifecycle {
   async fork(from: TenantId, to: TenantId, act: Act = {}): Promise<TenantRecord> {
     const { catalog, driver } = this.#tenants;
     if (!driver.files) throw cannot(driver.name, "copy databases");
+    const elsewhere = this.#elsewhere();
+    if (elsewhere) return elsewhere.fork(from, to, act);
     const source = await catalog.get(from);
     if (!source) throw unknownTenant(from);
     await this.#refuseExisting(to);
@@ -158,7 +151,8 @@ export class Lifecycle {
     } finally {
       await handle.close();
     }
-    return this.#createFrom(to, { ...act, settings: settingsOf(source) }, { file: copy.path });
+    // Awaited: the copy is removed when this ends.
+    return await this.#createFrom(to, { ...act, settings: settingsOf(source) }, { file: copy.path });
   }
 
   /**
