@@ -257,14 +257,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
         hint: "Give createTenantry() the path of the folder.",
       });
     }
-    const {
-      data: _data,
-      migrations: folder,
-      statements: _statements,
-      driver: _driver,
-      replica: _replica,
-      ...rest
-    } = options;
+    const { data: _data, migrations: folder, statements: _statements, driver: _driver, ...rest } = options;
     const pool = new ExecutorPool({
       ...poolOptions,
       executors: size,

@@ -60,10 +60,9 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   snapshotCommand(program, cli);
   restoreCommand(program, cli);
   recoverCommand(program, cli);
-  verifyCommand(program.command("backups").description("the replicas of tenants"), cli);
   tokenCommand(program, cli);
   auditCommand(program, cli);
-  backupsCommand(program, cli);
+  verifyCommand(backupsCommand(program, cli), cli);
   doctorCommand(program, cli);
 
   program.addHelpText(
