@@ -9,6 +9,7 @@ import { inspectStatement } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { TenantryEnv } from "./env.ts";
+import { BodyBudget, type CountedBody } from "./body-budget.ts";
 import { isHranaPath } from "./hrana-routes.ts";
 import { readText } from "./read-body.ts";
 import { tenantPath } from "./tenant-path.ts";
@@ -37,10 +38,10 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
     return baton !== undefined && (await batons?.read(baton, incarnation))?.open === true;
   };
 
-  return async (c) => {
+  const send = async (c: Context<TenantryEnv>, counted?: CountedBody): Promise<Response> => {
     const { method } = c.req;
     const tenant = c.get("tenant");
-    const body = method === "GET" || method === "HEAD" ? "" : await readText(c.req, maxBodyBytes);
+    const body = counted ? await readText(c.req, maxBodyBytes, counted) : "";
     const { base, path } = tenantPath(c.req.url, tenant);
     const {
       status,
@@ -70,6 +71,18 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
         headers,
       },
     );
+  };
+
+  const bodies = new BodyBudget();
+  return async (c) => {
+    const { method } = c.req;
+    if (method === "GET" || method === "HEAD") return send(c);
+    const counted = bodies.begin(c.get("tenant"));
+    try {
+      return await send(c, counted);
+    } finally {
+      counted.end();
+    }
   };
 }
 

@@ -1,6 +1,7 @@
 // Owns reading a request's body within its limit, as text or as JSON.
 // Does not know what the JSON should hold.
 import type { HonoRequest } from "hono";
+import type { CountedBody } from "./body-budget.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
 /** Bytes of a refused body that are read all the same. */
@@ -27,17 +28,23 @@ export async function readOptionalJson(request: HonoRequest, maxBytes: number): 
 
 /**
  * The body as text.
+ * @param counted told of bytes before they are read, where they are declared, or as they come
  * @throws {TenantryError} `BODY_TOO_LARGE`, before more than that is read, and `INVALID_ARGUMENT` where the
  * client went away before it had sent all of it
  */
-export async function readText(request: HonoRequest, maxBytes: number): Promise<string> {
+export async function readText(
+  request: HonoRequest,
+  maxBytes: number,
+  counted?: CountedBody,
+): Promise<string> {
   const declared = request.header("content-length");
   if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  if (declared !== undefined) counted?.take(Number(declared));
   // Hono's own, which holds promises. Whoever reads the body a second time finds it there.
   const cache = request.bodyCache as { text?: unknown };
   try {
     if (declared !== undefined || cache.text !== undefined) return await request.text();
-    const text = await readStream(request.raw.body, maxBytes);
+    const text = await readStream(request.raw.body, maxBytes, counted);
     cache.text = Promise.resolve(text);
     return text;
   } catch (error) {
@@ -103,11 +110,18 @@ async function drop(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<vo
   }
 }
 
-async function readStream(stream: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<string> {
+async function readStream(
+  stream: ReadableStream<Uint8Array> | null,
+  maxBytes: number,
+  counted?: CountedBody,
+): Promise<string> {
   if (stream === null) return "";
   const decoder = new TextDecoder();
   let text = "";
-  for await (const chunk of chunksOf(stream, maxBytes)) text += decoder.decode(chunk, { stream: true });
+  for await (const chunk of chunksOf(stream, maxBytes)) {
+    counted?.take(chunk.byteLength);
+    text += decoder.decode(chunk, { stream: true });
+  }
   return text + decoder.decode();
 }
 
