@@ -33,6 +33,7 @@ import { Hono } from "hono";
 import { type App, type AppOptions, createApp } from "./http/app.ts";
 import { backupRoutes } from "./http/backup-routes.ts";
 import type { AdminEnv } from "./http/env.ts";
+import { dumpImporter } from "./http/dump-source.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
 import { newBatonKey } from "./hrana/baton.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
@@ -54,6 +55,12 @@ const MIN_CACHE_BYTES = 64 * 1024;
 export interface ServerOptions extends AppOptions {
   /** Bytes of a database that is imported. @default 1073741824 */
   readonly maxImportBytes?: number;
+  /**
+   * Hosts besides this machine from which an administrator may have dumps fetched by HTTP; `*` for any that has a
+   * public address.
+   * @default none
+   */
+  readonly dumpHosts?: readonly string[];
   /**
    * Processes that run tenants' SQL, so that no tenant can stop another: see {@link Tenantry.executors}. Start
    * it before you serve.
@@ -334,7 +341,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     acrossTenants: (fn) => scope.across(fn),
     executors,
     backups: async (backupsOptions) => startBackups(backupsOptions),
-    app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, pool, ...appOptions } = {}) =>
+    app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, dumpHosts = [], pool, ...appOptions } = {}) =>
       createApp(
         {
           catalog,
@@ -349,6 +356,13 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
           moreAdminRoutes: new Hono<AdminEnv>()
             .route("/", fileRoutes({ files: driver.files, lifecycle, maxImportBytes }))
             .route("/", backupRoutes(recovery)),
+          importDump: dumpImporter({
+            files: driver.files,
+            lifecycle,
+            maxBytes: maxImportBytes,
+            hosts: dumpHosts,
+            exceptDir: dir,
+          }),
           isReady: () => closing === undefined,
           tenantRate,
           ...(pool && { pool }),

@@ -61,6 +61,7 @@ const PORTABLE_ROOMS: readonly string[] = [
 ];
 const FOR_NODE: ReadonlySet<string> = new Set([
   "http/control-socket.ts",
+  "http/dump-source.ts",
   "http/file-routes.ts",
   "http/listen.ts",
   "http/open-socket.ts",

@@ -4,6 +4,7 @@ import { adminRoutes } from "../src/http/admin-routes.ts";
 import { backupRoutes } from "../src/http/backup-routes.ts";
 import { fileRoutes } from "../src/http/file-routes.ts";
 import { adminOpenApi, ROUTES } from "../src/http/openapi/admin-openapi.ts";
+import { namespaceRoutes } from "../src/http/namespace-routes.ts";
 import { queryRoutes } from "../src/http/query-routes.ts";
 import { restApp } from "./rest-app.ts";
 
@@ -42,10 +43,11 @@ test("the server's document lists the routes that there are, no more and no fewe
     ...adminRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...fileRoutes({ maxImportBytes: 1 } as never).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...backupRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
+    ...namespaceRoutes(nothing).routes.map(({ method, path }) => [method, `/v1${path}`]),
     ...queryRoutes(nothing).routes.map(({ method, path }) => [method, `/t/:tenant${path}`]),
   ].map(([method, path]) => `${method?.toLowerCase()} ${path?.replace(/:(\w+)/g, "{$1}")}`);
   const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
-  expect(described.filter((route) => /\/(?:admin|query|batch)/.test(route)).sort()).toEqual(served.sort());
+  expect(described.filter((route) => /\/(?:admin|v1|query|batch)/.test(route)).sort()).toEqual(served.sort());
 });
 
 test("the server's document hangs together", () => {

@@ -36,6 +36,7 @@ interface ServeOptions {
   readonly baseDomain?: string[];
   readonly publicKey?: string;
   readonly corsOrigin?: string[];
+  readonly dumpHost?: string[];
   readonly maxOpen?: number;
   readonly idleMs?: number;
   readonly maxDatabaseBytes?: number;
@@ -74,6 +75,12 @@ export function serveCommand(program: Command, cli: Cli): void {
     )
     .addOption(
       setting("--cors-origin <origins...>", "web pages of these origins may call").argParser(commaList),
+    )
+    .addOption(
+      setting(
+        "--dump-host <hosts...>",
+        "administrators may have dumps fetched from these; * for any public one",
+      ).argParser(commaList),
     )
     .addOption(
       setting("--max-open <n>", `databases open at once; ${DEFAULT_MAX_OPEN} if not given`).argParser(
@@ -156,6 +163,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
       ...given({
         baseDomains: options.baseDomain,
         corsOrigins: options.corsOrigin,
+        dumpHosts: options.dumpHost,
         maxBodyBytes: options.maxBodyBytes,
         maxRows: options.maxRows,
         maxInFlight: options.maxInFlight,

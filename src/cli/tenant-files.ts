@@ -20,9 +20,9 @@ const STDIN = "-";
 export function importCommand(tenants: Command, cli: Cli): void {
   tenants
     .command("import")
-    .description("make a tenant of a copy of a SQLite file")
+    .description("make a tenant of a copy of a SQLite file, or of SQL text such as a dump")
     .argument("<tenant>", "the new tenant's name")
-    .argument("<file>", "a SQLite database, or - for stdin")
+    .argument("<file>", "a SQLite database or a dump of one, or - for stdin")
     .option(
       "--baseline [migration]",
       "take the migrations, or those up to one, for applied: the file has their schema",
@@ -40,7 +40,8 @@ export function importCommand(tenants: Command, cli: Cli): void {
       return cli.use({ create: true, migrations: true }, async ({ driver, lifecycle }) => {
         await using scratch = await driver.files.scratch();
         if (file === STDIN) await pipeline(process.stdin, createWriteStream(scratch.path, { flags: "wx" }));
-        else await copyDatabase(file, scratch.path);
+        else if (await driver.files.isDatabase(file)) await copyDatabase(file, scratch.path);
+        else await copyFile(file, scratch.path);
         await refuseEmpty(scratch.path, file);
         const record = await lifecycle.importFile(id, scratch.path, {
           actor: cli.actor,

@@ -235,10 +235,25 @@ export interface ScratchFile extends AsyncDisposable {
   readonly path: string;
 }
 
+/** How SQL text becomes a database. */
+export interface LoadDumpOptions {
+  /** Bytes that the database may grow to; 0 for no limit. @default 0 */
+  readonly maxBytes?: number;
+  /** Milliseconds that it may take. @default 600000 */
+  readonly timeoutMs?: number;
+}
+
 /** What can be done with databases that are files. */
 export interface DatabaseFiles<H extends Handle = Handle> {
   /** A path for one file that nobody else has, on the disk where the databases are. */
   scratch(): Promise<ScratchFile>;
+  /** Whether the file at `path` begins as a database does. */
+  isDatabase(path: string): Promise<boolean>;
+  /**
+   * Makes a new database at `to` of the SQL text in the file at `from`, such as a dump: wholly or not at all.
+   * @throws {TenantryError} `IMPORT_INVALID`, `DATABASE_FULL`, `STATEMENT_TIMEOUT`
+   */
+  load(from: string, to: string, options?: LoadDumpOptions): Promise<void>;
   /** Opens the file at `path`, which is nobody's yet. */
   open(path: string): Promise<H>;
   /** Where the database of that name lies, whether or not it is there. */

@@ -8,6 +8,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { KeyRecord } from "../catalog/key-table.ts";
 import { MAX_PAGE_LIMIT } from "../catalog/page-cursor.ts";
 import { TENANT_BLOCKS, TENANT_STATES, type TenantRecord } from "../catalog/tenant-record.ts";
+import type { TenantQuery } from "../catalog/tenant-table.ts";
 import { migrationStatus } from "../migrations/migration-status.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -97,15 +98,7 @@ export function adminRoutes({
 
   return new Hono<AdminEnv>()
     .get("/tenants", async (c) => {
-      const { state, prefix, cursor } = c.req.query();
-      return c.json(
-        await catalog.list({
-          ...pageOf(c),
-          ...(state !== undefined && { state: oneOf("state", TENANT_STATES, state) }),
-          ...(prefix !== undefined && { prefix }),
-          ...(cursor !== undefined && { cursor }),
-        }),
-      );
+      return c.json(await catalog.list(tenantListQuery(c)));
     })
     .post("/tenants", async (c) => {
       const { id } = await body(c, CREATE_TENANT_BODY);
@@ -227,8 +220,21 @@ function adminOfOne(): TenantryError {
 }
 
 /** @throws {TenantryError} `INVALID_ARGUMENT` */
+/** Which tenants the query of a request asks for. @throws {TenantryError} `INVALID_ARGUMENT` */
+export function tenantListQuery(c: Context<AdminEnv>): TenantQuery {
+  const { state, prefix, cursor } = c.req.query();
+  return {
+    ...pageOf(c),
+    ...(state !== undefined && { state: oneOf("state", TENANT_STATES, state) }),
+    ...(prefix !== undefined && { prefix }),
+    ...(cursor !== undefined && { cursor }),
+  };
+}
+
+/** The body as `schema` has it. @throws {TenantryError} `INVALID_ARGUMENT` */
 export function checkBody<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
-  const result = v.safeParse(schema, value);
+  // An array is an object, too, and one without entries lacks nothing that may be left out.
+  const result = v.safeParse(schema, Array.isArray(value) ? undefined : value);
   if (result.success) return result.output;
   const [issue] = result.issues;
   const where = v.getDotPath(issue);

@@ -1,6 +1,6 @@
 // Owns the HTTP application: which room answers which path, and what an error or a stranger gets.
 // Constructs the HTTP room's own parts, and nothing else.
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { type Caller, LOCAL_CALLER } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -24,6 +24,7 @@ import { forwardedStreams } from "./forward-streams.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
 import { HranaSockets } from "./hrana-sockets.ts";
 import { InFlight } from "./in-flight.ts";
+import { type ImportDump, namespaceRoutes } from "./namespace-routes.ts";
 import { unanswered } from "./not-found.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
 import { createTenantResolver } from "./resolve-tenant.ts";
@@ -51,6 +52,8 @@ export interface AppParts {
   readonly tenantRate?: (maxRequestsPerSecond: number) => TenantRate | undefined;
   /** See {@link Access}. */
   readonly adminKeyHash?: string;
+  /** Makes tenants of dumps elsewhere; only where databases are files. */
+  readonly importDump?: ImportDump;
   /** Runs tenants' requests in other processes; without it they run in this one. */
   readonly pool?: ExecutorPool;
   /** Whether the process is still to be sent requests. */
@@ -117,14 +120,19 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     authorize(caller, { scope: "admin" });
     return caller as Caller;
   };
-  admin.use(async (c, next) => {
+  const asAdmin: MiddlewareHandler<AdminEnv> = async (c, next) => {
     c.set("caller", await requireAdmin(c));
     await next();
-  });
+  };
+  admin.use(asAdmin);
   const administration = adminRoutes({ ...parts, maxBodyBytes });
   if (parts.moreAdminRoutes) administration.route("/", parts.moreAdminRoutes);
   admin.route("/", administration);
   hono.route("/admin", admin);
+  const namespaces = new Hono<AdminEnv>();
+  namespaces.use("/namespaces/*", asAdmin);
+  namespaces.route("/", namespaceRoutes({ ...parts, maxBodyBytes }));
+  hono.route("/v1", namespaces);
 
   if (metrics) {
     hono.get("/metrics", async (c) => {

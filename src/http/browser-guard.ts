@@ -6,6 +6,7 @@ import { isLoopbackHost } from "./loopback.ts";
 /** Content types of bodies besides JSON. A browser asks before it sends any of them to another site. */
 export const DEFAULT_BODY_TYPES: readonly string[] = [
   "application/octet-stream",
+  "application/sql",
   "application/vnd.sqlite3",
   "application/x-sqlite3",
   "application/x-protobuf",

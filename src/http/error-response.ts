@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { TenantryError } from "../tenantry-error.ts";
 import { ERROR_STATUS } from "./error-status.ts";
 import { hranaErrorBody } from "./hrana-routes.ts";
+import { namespaceErrorBody } from "./namespace-error.ts";
 import { type OnInternalError, printError, shownError } from "./shown-error.ts";
 
 /** The body of every error. libSQL clients read `message` and `code` at the top. */
@@ -29,7 +30,11 @@ export function errorResponse(
   const headers: Record<string, string> = {};
   if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
   if (code === "UNAUTHENTICATED") headers["www-authenticate"] = 'Bearer realm="tenantry"';
-  return c.json(hranaErrorBody(c.req.path, known) ?? errorBody(known), ERROR_STATUS[code], headers);
+  const body = hranaErrorBody(c.req.path, known) ?? {
+    ...errorBody(known),
+    ...namespaceErrorBody(c.req.path, known),
+  };
+  return c.json(body, ERROR_STATUS[code], headers);
 }
 
 /** What a caller is shown of `error`. */

@@ -50,6 +50,7 @@ export function fileRoutes({ files, lifecycle, maxImportBytes }: FileRoutesOptio
       await assertSqlite(file.path);
       const record = await lifecycle.importFile(id, file.path, {
         ...actorOf(c),
+        maxBytes: maxImportBytes,
         ...(baseline !== undefined && { baseline: baseline === "" || baseline === "all" ? true : baseline }),
       });
       return c.json(record, 201, { location: `/admin/tenants/${id}` });
@@ -102,9 +103,9 @@ async function assertSqlite(path: string): Promise<void> {
   try {
     const header = Buffer.alloc(HEADER_BYTES);
     const { bytesRead } = await file.read(header, 0, HEADER_BYTES, 0);
-    if (bytesRead < MAGIC.length || header.toString("latin1", 0, MAGIC.length) !== MAGIC) {
-      throw notSqlite("It does not begin as a SQLite file does.");
-    }
+    if (bytesRead === 0) throw notSqlite("It is empty.");
+    // What does not begin as a database does may be SQL text: the lifecycle finds out.
+    if (bytesRead < MAGIC.length || header.toString("latin1", 0, MAGIC.length) !== MAGIC) return;
     const field = header.readUInt16BE(PAGE_SIZE_OFFSET);
     const pageBytes = field === 1 ? MAX_PAGE_BYTES : field;
     const { size } = await file.stat();

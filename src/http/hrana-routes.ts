@@ -101,6 +101,7 @@ export function hranaProbes(): Hono {
   return new Hono()
     .get("/v2", (c) => c.text("Hrana over HTTP, version 2, in JSON"))
     .get("/v3", (c) => c.text("Hrana over HTTP, version 3, in JSON"))
+    .get("/health", (c) => c.body(null, 200))
     .get("/version", (c) => c.text("tenantry"))
     .all("/v3-protobuf/*", () => {
       throw new TenantryError("NOT_FOUND", "Hrana is not spoken in Protobuf here.", {

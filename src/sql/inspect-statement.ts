@@ -22,6 +22,12 @@ export interface Inspection {
   readonly refusal?: Refusal;
 }
 
+/** What else than callers' own SQL is looked at. */
+export interface InspectOptions {
+  /** Let it write to internal tables: where it makes a whole database of its own. @default false */
+  readonly internalTables?: boolean;
+}
+
 const KINDS: ReadonlyMap<string, StatementKind> = new Map([
   ["SELECT", "read"],
   ["VALUES", "read"],
@@ -64,7 +70,7 @@ const MODULES: ReadonlySet<string> = new Set(["fts5", "fts5vocab", "rtree", "rtr
  * @throws {TenantryError} `SQL_NO_STATEMENT`, `SQL_MANY_STATEMENTS`, `SQL_REFUSED` for a NUL, and `SQL_ERROR`,
  * in SQLite's words, for a token that SQLite cannot read.
  */
-export function inspectStatement(sql: string): Inspection {
+export function inspectStatement(sql: string, options: InspectOptions = {}): Inspection {
   refuseNul(sql);
   const statement = readStatement(sql, 0);
   if (statement === undefined) {
@@ -85,10 +91,14 @@ export function inspectStatement(sql: string): Inspection {
       hint: "Send one statement at a time, or several of them to /batch.",
     });
   }
-  return judge(sql, tokens);
+  return judge(sql, tokens, options);
 }
 
-function judge(sql: string, tokens: readonly Token[]): Inspection {
+function judge(
+  sql: string,
+  tokens: readonly Token[],
+  { internalTables = false }: InspectOptions,
+): Inspection {
   const skipped = explainLength(tokens);
   const explain = skipped > 0;
   const body = skipped > 0 ? tokens.slice(skipped) : tokens;
@@ -110,7 +120,7 @@ function judge(sql: string, tokens: readonly Token[]): Inspection {
       hint: "Name a parameter ?1, :name, @name or $name.",
     });
   }
-  const named = findRefusedName(sql, body, kind === "read" || kind === "pragma");
+  const named = findRefusedName(sql, body, internalTables || kind === "read" || kind === "pragma");
   if (named !== undefined) return refuse(named);
 
   switch (kind) {

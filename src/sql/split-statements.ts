@@ -11,6 +11,9 @@ export interface StatementTokens {
   readonly next: number;
 }
 
+/** Characters in which a trigger's first words stand, with the comments before them. */
+const TRIGGER_WORDS_LENGTH = 10_000;
+
 /**
  * The first statement at or after `from`, or `undefined` when nothing but white space, comments and semicolons
  * is left. A trigger's body belongs to its statement, up to `; END`.
@@ -52,6 +55,14 @@ export function splitStatements(sql: string): string[] {
     statement = readStatement(sql, statement.next);
   }
   return statements;
+}
+
+/** Whether `sql`, which ends with a semicolon, ends a statement there, and not within a trigger's body. */
+export function isCompleteStatement(sql: string): boolean {
+  // Most texts are no triggers, and need not be read to be sure of that.
+  if (!/\bTRIGGER\b/i.test(sql.slice(0, TRIGGER_WORDS_LENGTH))) return true;
+  const statement = readStatement(sql, 0);
+  return statement === undefined || !isTrigger(statement.tokens) || endsTrigger(statement.tokens);
 }
 
 /** @throws {TenantryError} `SQL_REFUSED` when `sql` holds a NUL. */

@@ -22,6 +22,8 @@ export interface ImportOptions extends CreateOptions {
    * has the schema but no journal. Without it, what is pending runs.
    */
   readonly baseline?: boolean | string;
+  /** Bytes that SQL text may become, where the tenant has no limit of its own. @default no limit */
+  readonly maxBytes?: number;
 }
 
 /** Acts that hold an event loop for as long as reading a whole database takes: another process may do them. */

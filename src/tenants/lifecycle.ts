@@ -64,7 +64,8 @@ export class Lifecycle {
 
   /**
    * Takes over the database file at `path`, which is gone from its place afterwards, as a new tenant. The
-   * file is checked first: `integrity_check`, then the migrations.
+   * file is checked first: `integrity_check`, then the migrations. A file of SQL text, such as a dump, is made
+   * a database first.
    * @throws {TenantryError} `TENANT_EXISTS`, `IMPORT_INVALID`, `MIGRATION_FAILED`, `UNSUPPORTED`
    */
   async importFile(id: TenantId, path: string, options: ImportOptions = {}): Promise<TenantRecord> {
@@ -73,6 +74,7 @@ export class Lifecycle {
     const elsewhere = this.#elsewhere();
     if (elsewhere) return elsewhere.importFile(id, path, options);
     await this.#refuseExisting(id);
+    if (!(await driver.files.isDatabase(path))) return this.#importText(id, path, options);
     const handle = await driver.files.open(path).catch((error: unknown) => {
       throw refusedFile(id, error);
     });
@@ -89,6 +91,18 @@ export class Lifecycle {
       await handle.close();
     }
     return this.#createFrom(id, options, { file: path });
+  }
+
+  /** Makes a database of SQL text first, and takes that over. */
+  async #importText(id: TenantId, path: string, options: ImportOptions): Promise<TenantRecord> {
+    const { files } = this.#tenants.driver;
+    if (!files) throw cannot(this.#tenants.driver.name, "import files");
+    await using made = await files.scratch();
+    const maxBytes = options.settings?.maxBytes ?? options.maxBytes;
+    await files.load(path, made.path, maxBytes === undefined ? {} : { maxBytes }).catch((error: unknown) => {
+      throw about(id, error);
+    });
+    return await this.importFile(id, made.path, options);
   }
 
   /** Writes a consistent copy of the tenant's database to a new file at `path`: one file, no side files. */

@@ -1,11 +1,14 @@
 // Owns seeing, before SQLite opens them, what SQLite takes for an empty database or an empty log.
 // Reads headers only: whatever lies deeper is integrity_check's.
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { TenantryError } from "../../tenantry-error.ts";
 
 /** The first four bytes of a write-ahead log but for the last bit, which tells the order of its checksums' bytes. */
 const WAL_MAGIC = 0x377f0682;
 const WAL_HEADER_BYTES = 32;
+/** The first bytes of every SQLite 3 file. */
+const MAGIC = "SQLite format 3\0";
 
 /**
  * SQLite makes a new database of a file without a byte, and passes over a log whose first bytes are wrong,
@@ -21,6 +24,18 @@ export function assertNotHollow(path: string): number {
   // A log begins with zeros where a power cut came before its first sync: nothing in it was promised.
   if (header === 0 || (header & ~1) >>> 0 === WAL_MAGIC) return 0;
   throw hollow("What lies beside the database as its write-ahead log is none: commits would be lost.");
+}
+
+/** Whether a file begins as a SQLite 3 database does. */
+export async function isDatabase(path: string): Promise<boolean> {
+  const file = await open(path, "r");
+  try {
+    const bytes = Buffer.alloc(MAGIC.length);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+    return bytesRead === bytes.length && bytes.toString("latin1") === MAGIC;
+  } finally {
+    await file.close();
+  }
 }
 
 function headerOfLog(path: string): number | undefined {

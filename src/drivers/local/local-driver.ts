@@ -19,7 +19,8 @@ import {
   rethrowAsOurs,
   syncFile,
 } from "./database-file.ts";
-import { assertNotHollow } from "./file-check.ts";
+import { loadDump } from "./dump/load-dump.ts";
+import { assertNotHollow, isDatabase } from "./file-check.ts";
 import { KnownSql } from "./known-sql.ts";
 import { LocalHandle, type LocalHandleOptions } from "./local-handle.ts";
 import { SessionPool } from "./session-pool.ts";
@@ -265,6 +266,8 @@ export function localDriver({
         const path = await scratchPath();
         return { path, [Symbol.asyncDispose]: () => removeDatabase(path) };
       },
+      isDatabase,
+      load: loadDump,
       open: async (path) => {
         assertNotHollow(path);
         return openFile(path);

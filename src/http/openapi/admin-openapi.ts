@@ -26,6 +26,7 @@ import {
   STATUS,
   TENANT,
 } from "./document-shapes.ts";
+import { NAMESPACE_ROUTES } from "./namespace-openapi.ts";
 import {
   type BodyDescription,
   describedPaths,
@@ -49,6 +50,7 @@ const created = (description: string, body: BodyDescription): Answer => ({ 201: 
 
 /** Every route of the server that is not a tenant's own table. */
 export const ROUTES: readonly RouteDescription[] = [
+  ...NAMESPACE_ROUTES,
   {
     method: "get",
     path: "/admin/tenants",
