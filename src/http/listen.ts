@@ -1,6 +1,6 @@
 // Owns the Node server: listening, and ending without losing a request or cutting off an answer.
 // Does not know the routes.
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { TenantryError } from "../tenantry-error.ts";
@@ -45,10 +45,13 @@ export async function listen(
   let ending = false;
   const upgrades = hranaSockets && upgradesOf(hranaSockets);
   const isSocket = ({ headers }: IncomingMessage): boolean => headers.upgrade?.toLowerCase() === "websocket";
-  const server = createServer({ shouldUpgradeCallback: isSocket }, (incoming, outgoing) => {
-    if (ending) outgoing.setHeader("connection", "close");
-    void listener(incoming, outgoing);
-  });
+  const server = createServer(
+    { shouldUpgradeCallback: isSocket, ServerResponse: HonestResponse },
+    (incoming, outgoing) => {
+      if (ending) outgoing.setHeader("connection", "close");
+      void listener(incoming, outgoing);
+    },
+  );
   if (upgrades) server.on("upgrade", upgrades.upgrade);
   server.on("connection", (socket) => {
     sockets.add(socket);
@@ -78,6 +81,17 @@ export async function listen(
       ));
     },
   };
+}
+
+/**
+ * The adapter ends an answer that fails in its midst with the error's words, and as if that were all. Whoever reads
+ * it must see that it is not: the connection breaks off. What has come to its end is ended without a word.
+ */
+class HonestResponse extends ServerResponse {
+  override end(...given: unknown[]): this {
+    if (this.chunkedEncoding && this.headersSent && typeof given[0] === "string") return this.destroy();
+    return super.end(...(given as []));
+  }
 }
 
 async function end(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
