@@ -93,6 +93,7 @@ export const ERROR_CODES = [
   "REPLICA_RANGE",
   "REPLICA_DAMAGED",
   "HYDRATING",
+  "ERASE_INCOMPLETE",
   "NOT_REPLICATED",
   // anything that is our own fault
   "INTERNAL",

@@ -70,6 +70,12 @@ export function objectSnapshots(open: () => Promise<ObjectStore>, place: string)
       const store = await open();
       for (const one of await objectsOf(tenant)) if (one.name === name) await store.remove(one.object);
     },
+    async removeAll(tenant) {
+      const store = await open();
+      const all: StoredObject[] = [];
+      for await (const object of store.list(`${tenant}/`, { versions: true })) all.push(object);
+      for (const object of all) await store.remove(object);
+    },
     async *tenants() {
       const seen = new Set<string>();
       for await (const { key } of (await open()).list("")) {

@@ -8,10 +8,12 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { Drills } from "./drills.ts";
+import { Erasure } from "./erasure.ts";
 import { FileExaminer } from "./file-examiner.ts";
 import { Hydration } from "./hydration.ts";
 import { Jobs } from "./jobs.ts";
 import { findLitestream } from "./litestream-binary.ts";
+import { type ObjectStore, openObjectStore } from "./object-store.ts";
 import { Replica } from "./replica.ts";
 import { parseReplicaUrl } from "./replica-url.ts";
 import { type ReplicatedTenants, Restores } from "./restores.ts";
@@ -37,6 +39,7 @@ export interface Recovery {
   readonly drills: Drills;
   /** Brings tenants back to this disk that are away. */
   readonly hydration: Hydration;
+  readonly erasure: Erasure;
   /** Work that outlasts a request. */
   readonly jobs: Jobs;
   /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
@@ -82,13 +85,15 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   const flush = (record: TenantRecord): Promise<number | undefined> => replicated.flush(record);
   const drills = new Drills({ tenants, files, examiner, replica, flush });
   const hydration = new Hydration({ dir, catalog: tenants.catalog, driver, files, examiner, replica });
+  const objects = async (): Promise<ObjectStore | undefined> => url && openObjectStore(url);
+  const erasure = new Erasure({ dir, files, tenants, lifecycle, snapshots, objects });
   const jobs = new Jobs();
   const close = async (): Promise<void> => {
     const stopped = jobs.close();
     examiner.close();
     await Promise.all([stopped, hydration.close()]);
   };
-  return { snapshots, restores, drills, hydration, jobs, replica, close };
+  return { snapshots, restores, drills, hydration, erasure, jobs, replica, close };
 }
 
 /** Whoever else replicates a tenant lets go of it by itself: the drain waits for that. */

@@ -26,6 +26,8 @@ export interface SnapshotStore {
   fetch(tenant: TenantId, name: string, to: string): Promise<void>;
   /** Removes one; what is not there is no error. */
   remove(tenant: TenantId, name: string): Promise<void>;
+  /** Removes all of a tenant's, and whatever else lies among them. */
+  removeAll(tenant: TenantId): Promise<void>;
   /** Whoever has snapshots, deleted tenants too. */
   tenants(): AsyncIterable<TenantId>;
 }
@@ -56,6 +58,7 @@ export function localSnapshots(dir: string): SnapshotStore {
     },
     fetch: async (tenant, name, to) => copyFile(file(tenant, name), to, constants.COPYFILE_FICLONE),
     remove: (tenant, name) => rm(file(tenant, name), { force: true }),
+    removeAll: (tenant) => rm(folder(tenant), { recursive: true, force: true }),
     async *tenants() {
       for (const name of await namesIn(dir)) if (isTenantId(name)) yield name;
     },

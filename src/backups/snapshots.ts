@@ -199,6 +199,11 @@ export class Snapshots {
     return old.length;
   }
 
+  /** Removes all of a tenant's. */
+  async removeAll(id: TenantId): Promise<void> {
+    await this.#parts.store.removeAll(id);
+  }
+
   async #take(record: TenantRecord, at: number): Promise<Snapshot> {
     const { tenants, files, examiner, store } = this.#parts;
     const { id, state } = record;

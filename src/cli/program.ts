@@ -7,6 +7,7 @@ import { backupsCommand } from "./backups-command.ts";
 import { Cli, DEFAULT_DATA, DEFAULT_MIGRATIONS } from "./cli.ts";
 import { copyCommand } from "./copy-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
+import { eraseCommand } from "./erase-command.ts";
 import { examples } from "./examples.ts";
 import { migrateCommand } from "./migrate-command.ts";
 import { pathCommand } from "./path-command.ts";
@@ -60,6 +61,7 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   snapshotCommand(program, cli);
   restoreCommand(program, cli);
   recoverCommand(program, cli);
+  eraseCommand(program, cli);
   tokenCommand(program, cli);
   auditCommand(program, cli);
   verifyCommand(backupsCommand(program, cli), cli);

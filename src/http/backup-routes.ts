@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Drills } from "../backups/drills.ts";
+import type { Erasure } from "../backups/erasure.ts";
 import type { Jobs } from "../backups/jobs.ts";
 import type { RestoreSource } from "../backups/restore-source.ts";
 import type { Restores } from "../backups/restores.ts";
@@ -22,6 +23,7 @@ export interface BackupRoutesOptions {
   readonly snapshots: Snapshots;
   readonly restores: Restores;
   readonly drills: Drills;
+  readonly erasure: Erasure;
   readonly jobs: Jobs;
 }
 
@@ -47,6 +49,9 @@ export const RESTORE_BODY = v.strictObject({
 /** `POST /admin/tenants/:tenant/snapshots` and `POST /admin/snapshots`, whose body may be left out. */
 export const SNAPSHOT_BODY = v.strictObject(retention);
 
+/** `POST /admin/tenants/:tenant/erase`: the tenant's name once more. */
+export const ERASE_BODY = v.strictObject({ confirm: v.string() });
+
 const some = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1)));
 /** `POST /admin/backups/verify`: which tenants. */
 export const VERIFY_BODY = v.strictObject({
@@ -57,7 +62,13 @@ export const VERIFY_BODY = v.strictObject({
 });
 
 /** The routes. Paths are below `/admin`. */
-export function backupRoutes({ snapshots, restores, drills, jobs }: BackupRoutesOptions): Hono<AdminEnv> {
+export function backupRoutes({
+  snapshots,
+  restores,
+  drills,
+  erasure,
+  jobs,
+}: BackupRoutesOptions): Hono<AdminEnv> {
   return new Hono<AdminEnv>()
     .post("/tenants/:tenant/restore", async (c) => {
       const id = tenantOf(c);
@@ -98,6 +109,17 @@ export function backupRoutes({ snapshots, restores, drills, jobs }: BackupRoutes
           onProgress: ({ done, total }) => report(`${done} of ${total}`),
         }),
       );
+      return c.json(job, 202, { location: `/admin/jobs/${job.id}` });
+    })
+    .post("/tenants/:tenant/erase", async (c) => {
+      const id = tenantOf(c);
+      const { confirm } = checkBody(ERASE_BODY, await readJson(c.req, MAX_BODY_BYTES));
+      if (confirm !== id) {
+        throw new TenantryError("INVALID_ARGUMENT", "The tenant's name is not confirmed.", {
+          hint: `Send {"confirm": "${id}"}: nothing of it is left afterwards.`,
+        });
+      }
+      const job = jobs.start("erase", id, () => erasure.erase(id, actorOf(c)));
       return c.json(job, 202, { location: `/admin/jobs/${job.id}` });
     })
     .post("/backups/verify", async (c) => {

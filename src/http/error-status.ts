@@ -85,6 +85,7 @@ export const ERROR_STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   REPLICA_RANGE: 422,
   REPLICA_DAMAGED: 503,
   HYDRATING: 503,
+  ERASE_INCOMPLETE: 500,
   NOT_REPLICATED: 503,
   INTERNAL: 500,
 };

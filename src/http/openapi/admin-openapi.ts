@@ -10,7 +10,7 @@ import {
   SUSPEND_TENANT_BODY,
   UPDATE_TENANT_BODY,
 } from "../admin-routes.ts";
-import { RESTORE_BODY, SNAPSHOT_BODY, VERIFY_BODY } from "../backup-routes.ts";
+import { ERASE_BODY, RESTORE_BODY, SNAPSHOT_BODY, VERIFY_BODY } from "../backup-routes.ts";
 import {
   AUDIT_ENTRY,
   CURSOR,
@@ -290,6 +290,16 @@ export const ROUTES: readonly RouteDescription[] = [
     body: SNAPSHOT_BODY,
     bodyOptional: true,
     responses: { 202: { description: "The job.", body: JOB } },
+  },
+  {
+    method: "post",
+    path: "/admin/tenants/{tenant}/erase",
+    tag: "backups",
+    summary: "Erase a tenant, its snapshots and its replica, and prove it: a job",
+    scope: "admin",
+    body: ERASE_BODY,
+    responses: { 202: { description: "The job.", body: JOB } },
+    errors: ["TENANT_NOT_FOUND"],
   },
   {
     method: "post",
