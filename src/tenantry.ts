@@ -30,13 +30,14 @@ import { checkTenantryOptions, type TenantryOptions } from "./tenantry-options.t
 import { TenantryError } from "./tenantry-error.ts";
 import { Tenants } from "./tenants/tenants.ts";
 import { Hono } from "hono";
-import { type App, type AppOptions, createApp } from "./http/app.ts";
+import type { AppOptions } from "./http/app.ts";
 import { backupRoutes } from "./http/backup-routes.ts";
 import type { AdminEnv } from "./http/env.ts";
 import { dumpImporter } from "./http/dump-source.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
 import { newBatonKey } from "./hrana/baton.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
+import { createServedApp, type ServedApp } from "./http/served-app.ts";
 import { tenantRate } from "./http/tenant-rate.ts";
 import { type MiddlewareOptions, type TenantEnv, tenantMiddleware } from "./http/tenant-middleware.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -112,7 +113,7 @@ export interface Tenantry extends AsyncDisposable {
   /** Runs `fn` with every tenant in reach, also inside a tenant's scope. */
   acrossTenants<T>(fn: () => T): T;
   /** The HTTP application over these tenants: rows, SQL, schema, administration. */
-  app(options?: ServerOptions): App;
+  app(options?: ServerOptions): ServedApp;
   /**
    * Processes that run tenants' SQL: from then on `database()`, `run()` and `middleware()` use them. They
    * divide this one's budgets among them, and end with it.
@@ -342,7 +343,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     executors,
     backups: async (backupsOptions) => startBackups(backupsOptions),
     app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, dumpHosts = [], pool, ...appOptions } = {}) =>
-      createApp(
+      createServedApp(
         {
           catalog,
           tenants,

@@ -96,6 +96,14 @@ export function tokenCommand(program: Command, cli: Cli): void {
     );
 
   token
+    .command("generate")
+    .description("make a key that is recorded nowhere: a Worker's first, kept as its secret")
+    .action(async () => {
+      const { secret } = await createApiKey();
+      await (cli.screen.json ? cli.screen.printJson({ secret }) : cli.screen.print(secret));
+    });
+
+  token
     .command("keygen")
     .description("make a pair of keys for signed tokens")
     .option(

@@ -1,10 +1,9 @@
 // Owns the HTTP application: which room answers which path, and what an error or a stranger gets.
 // Constructs the HTTP room's own parts, and nothing else.
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { type Context, type Handler, Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { type Caller, LOCAL_CALLER } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { createGuard } from "../sql/guard.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { FleetMigration } from "../tenants/fleet-migration.ts";
@@ -12,26 +11,21 @@ import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { Access } from "./access.ts";
 import { adminRoutes } from "./admin-routes.ts";
-import { admission } from "./admission.ts";
-import { type AppOptions, appSettings } from "./app-options.ts";
+import { type Admission, admission } from "./admission.ts";
+import { type AppOptions, type AppSettings, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
 import { BOOKMARK_HEADER } from "./bookmark-header.ts";
 import type { AdminEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
-import type { ExecutorPool } from "../executors/executor-pool.ts";
-import { forward } from "./forward.ts";
-import { forwardedStreams } from "./forward-streams.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
-import { HranaSockets } from "./hrana-sockets.ts";
 import { InFlight } from "./in-flight.ts";
 import { type ImportDump, namespaceRoutes } from "./namespace-routes.ts";
 import { unanswered } from "./not-found.ts";
 import { adminOpenApi } from "./openapi/admin-openapi.ts";
-import { createTenantResolver } from "./resolve-tenant.ts";
+import { createTenantResolver, type TenantResolver } from "./resolve-tenant.ts";
 import { remoteAddressOf } from "./remote-address.ts";
 import { routeLabel } from "./route-label.ts";
 import type { OnInternalError } from "./shown-error.ts";
-import { streamHost } from "./stream-host.ts";
 import type { TenantRate } from "./tenant-rate.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 import { tenantContext } from "./tenant-context.ts";
@@ -54,8 +48,10 @@ export interface AppParts {
   readonly adminKeyHash?: string;
   /** Makes tenants of dumps elsewhere; only where databases are files. */
   readonly importDump?: ImportDump;
-  /** Runs tenants' requests in other processes; without it they run in this one. */
-  readonly pool?: ExecutorPool;
+  /** Hands tenants' requests to other processes; without it they run in this one. */
+  readonly forward?: (settings: AppSettings) => Handler;
+  /** Why tenants' requests cannot be answered at present, where they cannot. */
+  readonly failure?: () => unknown;
   /** Whether the process is still to be sent requests. */
   readonly isReady?: () => boolean;
 }
@@ -66,8 +62,17 @@ export interface App {
   readonly access: Access;
   /** `/admin` for the command lines of this machine, who need no credentials: serve it to nobody else. */
   readonly control: Hono;
-  /** Hrana over WebSocket: give it to `listen()`, or to `upgradesOf()` for a server of your own. */
-  readonly sockets: HranaSockets;
+  /** How a request gets in, for what comes on other ways: see served-app.ts. */
+  readonly door: Door;
+}
+
+/** What every way in shares, so that a tenant's limits hold over all of them together. */
+export interface Door {
+  readonly admit: Admission;
+  readonly resolver: TenantResolver;
+  readonly inFlight: InFlight;
+  readonly onTenant: (tenant: string) => void;
+  readonly settings: AppSettings;
 }
 
 /** Composes the application. @throws {TenantryError} `INVALID_OPTION` */
@@ -110,7 +115,8 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     if (!isReady())
       throw new TenantryError("CLOSED", "The server is shutting down.", { retryAfterSeconds: 1 });
     await catalog.count();
-    if (parts.pool?.failure) throw parts.pool.failure;
+    const failure = parts.failure?.();
+    if (failure !== undefined) throw failure;
     return c.json({ status: "ready" });
   });
 
@@ -163,33 +169,17 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   hono.route("/", probes);
   hono.route("/t/:tenant", probes);
   for (const path of paths) hono.use(path, context as never);
-  if (parts.pool) {
+  if (parts.forward) {
     // Only what the context was made for: any other path is nobody's.
-    const handler = forward(parts.pool, settings);
+    const handler = parts.forward(settings);
     for (const path of paths) hono.all(path, handler as never);
   } else {
     const ofTenant = tenantRoutes(settings, tenants);
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }
-  const sockets = new HranaSockets({
-    access,
-    admit,
-    resolver,
-    inFlight,
-    onTenant,
-    onInternalError,
-    maxMessageBytes: maxBodyBytes,
-    host: parts.pool
-      ? forwardedStreams(parts.pool)
-      : streamHost({
-          tenants,
-          limits,
-          guard: createGuard({ maxSqlBytes: settings.maxSqlBytes }),
-          maxParameters: settings.maxParameters,
-        }),
-  });
-  return { hono, access, sockets, control: controlApp(administration, onInternalError) };
+  const door = { admit, resolver, inFlight, onTenant, settings };
+  return { hono, access, door, control: controlApp(administration, onInternalError) };
 }
 
 function controlApp(administration: Hono<AdminEnv>, onInternalError: OnInternalError): Hono {

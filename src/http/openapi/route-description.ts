@@ -1,8 +1,8 @@
 // Owns how a route is described, and turning descriptions into OpenAPI paths.
 // Knows no route: admin-openapi.ts lists them.
-import { toJsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
 import type { ErrorCode } from "../../tenantry-error.ts";
+import { jsonSchema } from "./json-schema.ts";
 
 export type Json = Record<string, unknown>;
 
@@ -110,9 +110,4 @@ function content(body: BodyDescription): Json {
   return "mediaType" in body
     ? { [body.mediaType]: { schema: { type: "string", format: "binary", description: body.description } } }
     : { "application/json": { schema: jsonSchema(body) } };
-}
-
-function jsonSchema(schema: GenericSchema): Json {
-  const { $schema: _, ...rest } = toJsonSchema(schema, { typeMode: "input", errorMode: "ignore" });
-  return rest;
 }
