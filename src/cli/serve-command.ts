@@ -40,7 +40,13 @@ interface ServeOptions {
   readonly maxOpen?: number;
   readonly idleMs?: number;
   readonly maxDatabaseBytes?: number;
+  readonly acquireTimeout?: number;
+  readonly busyTimeout?: number;
+  readonly transactionTimeout?: number;
+  readonly exceptHost?: string[];
+  readonly maxImportBytes?: number;
   readonly maxBodyBytes?: number;
+  readonly maxResponseBytes?: number;
   readonly maxRows?: number;
   readonly maxInFlight?: number;
   readonly maxRequestsPerSecond?: number;
@@ -71,6 +77,11 @@ export function serveCommand(program: Command, cli: Cli): void {
     )
     .addOption(setting("--base-domain <domains...>", "acme.DOMAIN is tenant acme").argParser(commaList))
     .addOption(
+      setting("--except-host <hosts...>", "hosts below it that are no tenants, such as www").argParser(
+        commaList,
+      ),
+    )
+    .addOption(
       setting("--public-key <file>", "public keys that signed tokens are checked with: see token keygen"),
     )
     .addOption(
@@ -98,7 +109,31 @@ export function serveCommand(program: Command, cli: Cli): void {
         "bytes that one database may grow to; no limit if not given",
       ).argParser(wholeNumber(0)),
     )
+    .addOption(
+      setting(
+        "--acquire-timeout <ms>",
+        "how long a request waits while all databases are in use; 5000 if not given",
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(
+      setting(
+        "--busy-timeout <ms>",
+        "how long a write waits for the tenant's other writers; 5000 if not given",
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(
+      setting(
+        "--transaction-timeout <ms>",
+        "how long a transaction may hold others up; 5000 if not given",
+      ).argParser(wholeNumber(1)),
+    )
+    .addOption(
+      setting("--max-import-bytes <n>", "bytes of a database that is uploaded; 1 GiB if not given").argParser(
+        wholeNumber(1),
+      ),
+    )
     .addOption(setting("--max-body-bytes <n>", "bytes of a request").argParser(wholeNumber(1)))
+    .addOption(setting("--max-response-bytes <n>", "bytes of an answer's values").argParser(wholeNumber(1)))
     .addOption(setting("--max-rows <n>", "rows of an answer").argParser(wholeNumber(1)))
     .addOption(setting("--max-in-flight <n>", "requests of one tenant at once").argParser(wholeNumber(1)))
     .addOption(
@@ -145,6 +180,7 @@ export function serveCommand(program: Command, cli: Cli): void {
 async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   const { screen } = cli;
   const { host, port, sample, graceMs, durability, maxOpen, idleMs, maxDatabaseBytes } = options;
+  const { acquireTimeout, busyTimeout, transactionTimeout } = options;
   const { replica } = cli.settings;
   if (durability === "replicated" && !replica) {
     throw new WrongUse("Nothing can be replicated without a replica.", "Name it with --replica URL.");
@@ -152,7 +188,15 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   const tenantry = await cli.open({
     create: true,
     migrations: sample ? await sampleMigrations(cli) : true,
-    ...given({ durability, maxOpen, idleMs, maxDatabaseBytes }),
+    ...given({
+      durability,
+      maxOpen,
+      idleMs,
+      maxDatabaseBytes,
+      acquireTimeoutMs: acquireTimeout,
+      busyTimeoutMs: busyTimeout,
+      transactionTimeoutMs: transactionTimeout,
+    }),
   });
   try {
     if (replica) await startBackups(cli, tenantry, options.logLevel);
@@ -162,9 +206,12 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
       ...(pool && { pool }),
       ...given({
         baseDomains: options.baseDomain,
+        exceptHosts: options.exceptHost,
         corsOrigins: options.corsOrigin,
         dumpHosts: options.dumpHost,
+        maxImportBytes: options.maxImportBytes,
         maxBodyBytes: options.maxBodyBytes,
+        maxResponseBytes: options.maxResponseBytes,
         maxRows: options.maxRows,
         maxInFlight: options.maxInFlight,
         maxRequestsPerSecond: options.maxRequestsPerSecond,
@@ -204,12 +251,12 @@ async function startBackups({ screen }: Cli, tenantry: Tenantry, logLevel: LogLe
 
 async function startExecutors(tenantry: Tenantry, options: ServeOptions): Promise<ExecutorPool | undefined> {
   if (options.executors === 0) return undefined;
-  const { maxBodyBytes, maxRows } = options;
+  const { maxBodyBytes, maxResponseBytes, maxRows } = options;
   const pool = tenantry.executors({
     executors: options.executors,
     statementTimeoutMs: options.statementTimeout,
     maxRssBytes: options.executorMaxRss,
-    app: given({ maxBodyBytes, maxRows }),
+    app: given({ maxBodyBytes, maxResponseBytes, maxRows }),
     onEvent: serverLog(options.logLevel),
   });
   await pool.start();

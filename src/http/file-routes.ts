@@ -45,6 +45,8 @@ export function fileRoutes({ files, lifecycle, maxImportBytes }: FileRoutesOptio
     .post("/tenants/:tenant/import", async (c) => {
       const id = tenantOf(c);
       const baseline = c.req.query("baseline");
+      // Before a gigabyte is on its way; in the end the catalog decides.
+      await lifecycle.assertFree(id);
       await using file = await files.scratch();
       await receive(c.req.raw, file.path, maxImportBytes);
       await assertSqlite(file.path);

@@ -73,7 +73,7 @@ export class Lifecycle {
     if (!driver.files) throw cannot(driver.name, "import files");
     const elsewhere = this.#elsewhere();
     if (elsewhere) return elsewhere.importFile(id, path, options);
-    await this.#refuseExisting(id);
+    await this.assertFree(id);
     if (!(await driver.files.isDatabase(path))) return this.#importText(id, path, options);
     const handle = await driver.files.open(path).catch((error: unknown) => {
       throw refusedFile(id, error);
@@ -154,7 +154,7 @@ export class Lifecycle {
     if (elsewhere) return elsewhere.fork(from, to, act);
     const source = await catalog.get(from);
     if (!source) throw unknownTenant(from);
-    await this.#refuseExisting(to);
+    await this.assertFree(to);
     await using copy = await driver.files.scratch();
     await this.exportFile(from, copy.path);
     const handle = await driver.files.open(copy.path);
@@ -232,7 +232,7 @@ export class Lifecycle {
   ): Promise<TenantRecord> {
     const { catalog, driver, migrations } = this.#tenants;
     const checked = await checkSettings(settings);
-    await this.#refuseExisting(id);
+    await this.assertFree(id);
     const staged = await driver.stage(id, source);
     try {
       return await catalog.create({
@@ -253,8 +253,8 @@ export class Lifecycle {
     }
   }
 
-  /** Before the work; whether the id is free is decided by the catalog, in the end. */
-  async #refuseExisting(id: TenantId): Promise<void> {
+  /** Before the work; whether the id is free is decided by the catalog, in the end. @throws {TenantryError} `TENANT_EXISTS` */
+  async assertFree(id: TenantId): Promise<void> {
     if (!(await this.#tenants.catalog.get(id))) return;
     throw new TenantryError("TENANT_EXISTS", `There is a tenant "${id}" already.`, {
       tenant: id,

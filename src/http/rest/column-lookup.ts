@@ -51,10 +51,11 @@ export function findColumn(table: Table, name: string): Column {
   );
 }
 
-function nearest(name: string, names: readonly string[]): { hint?: string } {
-  if (name.length > 200) return {};
+function nearest(name: string, names: readonly string[]): { hint: string } {
+  const all = { hint: "GET the tenant's /schema: it lists tables and columns." };
+  if (name.length > 200) return all;
   const match = closestMatch(name, names, { maxDistance: Math.max(2, Math.floor(name.length / 2)) });
-  return match === undefined ? {} : { hint: `Did you mean ${JSON.stringify(match)}?` };
+  return match === undefined ? all : { hint: `Did you mean ${JSON.stringify(match)}?` };
 }
 
 function shown(name: string): string {

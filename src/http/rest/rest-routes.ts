@@ -7,6 +7,9 @@ import type { SchemaCache } from "../../database/schema-cache.ts";
 import { TenantryError } from "../../tenantry-error.ts";
 import type { TenantryEnv } from "../env.ts";
 
+/** What a table takes. */
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
+
 export interface RestRoutesOptions {
   /** The schemas of the tenants' databases; shared with whatever else needs them. */
   readonly schemas: SchemaCache;
@@ -60,8 +63,9 @@ export function restRoutes({ schemas, maxPlans = DEFAULT_MAX_PLANS }: RestRoutes
   });
 
   routes.all("/:table", (c) => {
+    c.header("allow", METHODS);
     throw new TenantryError("METHOD_NOT_ALLOWED", `A table knows no ${c.req.method}.`, {
-      hint: "Use GET, HEAD, POST, PUT, PATCH or DELETE.",
+      hint: `Use ${METHODS}.`,
     });
   });
   return routes;

@@ -31,7 +31,9 @@ export function rowRange(
   const first = Number(found[1]);
   const last = found[2] === undefined ? undefined : Number(found[2]);
   if (last !== undefined && last < first) {
-    throw new TenantryError("RANGE_NOT_SATISFIABLE", `The range ${first}-${last} ends before it begins.`);
+    throw new TenantryError("RANGE_NOT_SATISFIABLE", `The range ${first}-${last} ends before it begins.`, {
+      hint: "Both ends are counted from 0: Range: 0-9 asks for ten rows.",
+    });
   }
   const begin = Math.max(first, offset ?? 0);
   const ends = [
@@ -57,6 +59,7 @@ export function rangeStatus(offset: number, rows: number, total: number | undefi
     throw new TenantryError(
       "RANGE_NOT_SATISFIABLE",
       `The rows from ${offset} on were asked for, and there are ${total}.`,
+      { hint: "Ask for an offset of that at most." },
     );
   }
   return rows < total ? 206 : 200;
