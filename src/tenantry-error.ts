@@ -95,6 +95,7 @@ export const ERROR_CODES = [
   "HYDRATING",
   "ERASE_INCOMPLETE",
   "NOT_REPLICATED",
+  "REPLICA_TAKEN",
   // anything that is our own fault
   "INTERNAL",
 ] as const;

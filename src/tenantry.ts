@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
 import { createRecovery, type Recovery } from "./backups/recovery.ts";
 import { Backups, type BackupsOptions } from "./backups/backups.ts";
+import type { BackupsHealth } from "./backups/backups-status.ts";
 import { parseReplicaUrl } from "./backups/replica-url.ts";
 import { askReplicated, DEFAULT_REPLICATED_TIMEOUT_MS, notReplicated } from "./backups/replication-gate.ts";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
@@ -154,6 +155,10 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const replica = options.replica === undefined ? undefined : parseReplicaUrl(options.replica);
   const marksWrites = options.marksWrites ?? replica !== undefined;
   let replication: Promise<Backups> | undefined;
+  let backups: Backups | undefined;
+  let notBackedUp = "No replica is configured.";
+  const backupsHealth = (): BackupsHealth =>
+    backups ? { state: "on", alarms: backups.status().alarms } : { state: "off", reason: notBackedUp };
   /** Asks this process's own replication, or the server that has it. */
   const bringOver = async (id: TenantId, timeoutMs: number): Promise<number> =>
     replication ? (await replication).replicated(id, timeoutMs) : askReplicated(dir, id, timeoutMs);
@@ -207,7 +212,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const [first = files, ...others] = [...remote, files];
   const backends = new Backends(first, others);
 
-  const catalogHandle = await openCatalogFile(dir);
+  const catalogHandle = await openCatalogFile(dir, marksWrites);
   const catalog = await openCatalog({
     handle: catalogHandle,
     dataVersion: () => catalogHandle.dataVersion(),
@@ -302,7 +307,14 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
         hint: 'Give createTenantry() one, such as { replica: "file:///var/backups/tenants" }.',
       });
     }
-    return (replication ??= Backups.start({ catalog, driver, replica }, backupsOptions));
+    replication ??= Backups.start({ catalog, driver, replica }, backupsOptions).then(
+      (started) => (backups = started),
+      (error: unknown) => {
+        notBackedUp = error instanceof Error ? error.message : String(error);
+        throw error;
+      },
+    );
+    return replication;
   };
 
   let closing: Promise<void> | undefined;
@@ -316,7 +328,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       ]);
     } finally {
       // After the last write, and before the catalog, which is told what came of it.
-      const backups = await replication?.catch(() => undefined);
+      await replication?.catch(() => undefined);
       await Promise.resolve(backups?.close(graceMs))
         .finally(() => catalog.close())
         .finally(() => catalogHandle.close());
@@ -353,6 +365,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
             catalog,
             handles: () => tenants.stats(),
             ...(pool && { pool: () => pool.stats() }),
+            backups: () => backups?.status(),
           }),
           moreAdminRoutes: new Hono<AdminEnv>()
             .route("/", fileRoutes({ files: driver.files, lifecycle, maxImportBytes }))
@@ -365,6 +378,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
             exceptDir: dir,
           }),
           isReady: () => closing === undefined,
+          backups: backupsHealth,
           tenantRate,
           ...(pool && { pool }),
         },
@@ -392,12 +406,15 @@ function choresOf(pool: ExecutorPool): HeavyActs {
 }
 
 /** The catalog is written durably whatever the tenants are: who exists must survive a power cut. */
-async function openCatalogFile(dir: string): Promise<LocalHandle> {
+async function openCatalogFile(dir: string, isReplicated: boolean): Promise<LocalHandle> {
   await makeFolder(dir);
   const path = join(dir, "catalog.db");
-  return localDriver({ dir, durability: "full", cacheBytes: CATALOG_CACHE_BYTES }).openFile(path, {
-    create: !(await exists(path)),
-  });
+  return localDriver({
+    dir,
+    durability: "full",
+    cacheBytes: CATALOG_CACHE_BYTES,
+    ...(isReplicated && { checkpointPages: CHECKPOINT_PAGES_REPLICATED }),
+  }).openFile(path, { create: !(await exists(path)) });
 }
 
 /** `values` without those that are undefined, so that the defaults of who gets them hold. */

@@ -45,7 +45,7 @@ withLitestream(
     const clean = await untilClean(tenantry);
     expect(clean.backupTxid).toBeGreaterThan(created.backupTxid);
     expect(await restoredNotes(dir, clean)).toEqual(["one"]);
-    await until("nothing is replicated", () => backups.status().replicating === 0);
+    await until("nothing is replicated", () => backups.tenants().length === 0);
   },
 );
 

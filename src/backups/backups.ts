@@ -1,27 +1,53 @@
 // Owns the replication of a data folder: it starts and ends what does it, and tells how it stands.
 // Restores nothing.
+import { join } from "node:path";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { LocalDriver } from "../drivers/local/local-driver.ts";
 import type { TenantId } from "../tenant-id.ts";
+import {
+  alarmsOf,
+  type BackupsReport,
+  type BackupsStatus,
+  DEFAULT_STALE_MS,
+  type TenantBackup,
+} from "./backups-status.ts";
+import { Canary, canaryPath } from "./canary.ts";
+import { Closers } from "./closers.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { FolderSizes } from "./folder-sizes.ts";
 import { HotSet, type HotSetOptions } from "./hot-set.ts";
 import { findLitestream, type LitestreamBinary } from "./litestream-binary.ts";
 import type { RetentionOptions } from "./litestream-config.ts";
 import { type LitestreamEvent, LitestreamPool } from "./litestream-pool.ts";
+import { ReplicaOwner } from "./replica-owner.ts";
+import { CANARY_PATH, catalogPath, type ReplicaUrl } from "./replica-url.ts";
 import { ReplicationGate } from "./replication-gate.ts";
-import type { ReplicaUrl } from "./replica-url.ts";
+import { SteadyDatabase } from "./steady-database.ts";
 
 /** Milliseconds that the end of a server gives to bring the last writes into the replica. */
 export const DEFAULT_BACKUPS_GRACE_MS = 10_000;
 
+/** Milliseconds that the catalog's last upload may take. */
+const LAST_SYNC_MS = 5_000;
+
+/** What happens to the replication. */
+export type BackupsEvent = LitestreamEvent | { readonly what: "replica-lost"; readonly replica: string };
+
 /** How a data folder is replicated. */
 export interface BackupsOptions
   extends RetentionOptions, Pick<HotSetOptions, "maxHot" | "settleIdleMs" | "pollMs"> {
-  /** @default the one that {@link findLitestream} finds */
+  /** @default the one that `findLitestream()` finds */
   readonly binary?: LitestreamBinary | undefined;
   /** Databases of one Litestream process. @default 500 */
   readonly maxDatabasesPerProcess?: number | undefined;
-  readonly onEvent?: ((event: LitestreamEvent) => void) | undefined;
+  /** Milliseconds after which what is not in the replica is an alarm. @default 60000 */
+  readonly staleMs?: number | undefined;
+  /** Milliseconds between two canaries. @default 10000 */
+  readonly canaryMs?: number | undefined;
+  /** Milliseconds between two renewals of the lease of the replica's prefix. @default 10000 */
+  readonly renewMs?: number | undefined;
+  readonly onEvent?: ((event: BackupsEvent) => void) | undefined;
 }
 
 /** What a {@link Backups} works on. */
@@ -31,55 +57,61 @@ export interface BackupsParts {
   readonly replica: ReplicaUrl;
 }
 
-/** A tenant that is being replicated. */
-export interface TenantBackup {
-  readonly tenant: TenantId;
-  /** Milliseconds for which writes may have been missing from the replica; 0 where none is. */
-  readonly lagMs: number;
-  /** Why the last upload failed; null where it did not. */
-  readonly failure: string | null;
-  /** Whether the replica has numbers that this database has not reached: somebody else writes there. */
-  readonly ahead: boolean;
-}
-
-/** How the replication stands. */
-export interface BackupsStatus {
-  /** Without passwords. */
-  readonly replica: string;
-  readonly litestream: string;
-  readonly pids: readonly number[];
-  /** Tenants that Litestream has now. */
-  readonly replicating: number;
-  /** Tenants marked dirty. */
-  readonly dirty: number;
-  /** The longest for which a tenant's writes may have been missing from the replica, in milliseconds. */
-  readonly maxLagMs: number;
-  readonly restarts: number;
-  readonly failures: number;
-}
-
-/** What a server that replicates tells the other processes on its folder. */
-export interface BackupsReport {
-  readonly status: BackupsStatus;
-  readonly tenants: readonly TenantBackup[];
+/** What runs. */
+interface Running {
+  readonly owner: ReplicaOwner;
+  readonly pool: LitestreamPool;
+  readonly hot: HotSet;
+  readonly sizes: FolderSizes;
+  readonly canary: Canary;
 }
 
 /** Replicates every tenant that is written to, and knows of each of the others that its last write is safe. */
 export class Backups {
   readonly replica: ReplicaUrl;
   readonly binary: LitestreamBinary;
-  readonly hot: HotSet;
-  readonly #pool: LitestreamPool;
-  #gate: ReplicationGate | undefined;
+  readonly #running: Running;
+  readonly #staleMs: number;
+  readonly #startedAt = Date.now();
+  readonly #isLost: () => boolean;
+  readonly #end: (graceMs: number) => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  /** Begins to replicate. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `DATABASE_*` for the catalog */
-  static async start(
-    { catalog, driver, replica }: BackupsParts,
-    { binary: given, maxDatabasesPerProcess, onEvent, ...options }: BackupsOptions = {},
+  /**
+   * Begins to replicate.
+   * @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `REPLICA_TAKEN`, `DATABASE_*` for the catalog
+   */
+  static async start(parts: BackupsParts, options: BackupsOptions = {}): Promise<Backups> {
+    const binary = options.binary ?? (await findLitestream());
+    const closers = new Closers();
+    try {
+      return await Backups.#start(parts, options, binary, closers);
+    } catch (error) {
+      await closers.close();
+      throw error;
+    }
+  }
+
+  static async #start(
+    parts: BackupsParts,
+    options: BackupsOptions,
+    binary: LitestreamBinary,
+    closers: Closers,
   ): Promise<Backups> {
-    const binary = given ?? (await findLitestream());
-    const { snapshotHours, retentionHours, ...hotOptions } = options;
+    const { catalog, driver, replica } = parts;
+    const { onEvent, snapshotHours, retentionHours, maxDatabasesPerProcess } = options;
+    const lock = await lockFolder(driver.dir);
+    closers.add(() => lock[Symbol.dispose]());
+    let lost = false;
+    const owner = await ReplicaOwner.take(replica, driver.dir, {
+      renewMs: options.renewMs,
+      onLost: () => {
+        lost = true;
+        onEvent?.({ what: "replica-lost", replica: replica.shown });
+        void hot.stop().then(() => pool.close(0));
+      },
+    });
+    closers.add(() => owner.release());
     const pool = new LitestreamPool({
       binary: binary.path,
       maxDatabasesPerProcess,
@@ -87,62 +119,111 @@ export class Backups {
       retentionHours,
       onEvent,
     });
+    const deadline = { at: 0 };
+    const leftMs = (): number => Math.max(0, deadline.at - performance.now());
+    closers.add(() => pool.close(leftMs()));
     const hot = new HotSet({
-      ...hotOptions,
+      ...options,
       catalog,
       pool,
       replica,
       driver: driver.name,
       pathOf: (id) => driver.files.pathOf(id),
     });
-    const backups = new Backups(replica, binary, pool, hot);
-    backups.#gate = await ReplicationGate.open(driver.dir, backups);
-    try {
-      await hot.start();
-      return backups;
-    } catch (error) {
-      await backups.close(0);
-      throw error;
-    }
+    const steady = [
+      [canaryPath(driver.dir), `${CANARY_PATH}/${owner.catalogEpoch}`],
+      [join(driver.dir, "catalog.db"), catalogPath(owner.catalogEpoch)],
+    ].map(([path = "", below = ""]) => new SteadyDatabase(pool, path, replica.at(below)));
+    // The catalog after the tenants: it says what came of them.
+    for (const database of steady) closers.add(() => database.close(Math.min(LAST_SYNC_MS, leftMs())));
+    const canary = await Canary.open(driver, steady[0] as SteadyDatabase, options.canaryMs);
+    closers.add(() => canary.close());
+    for (const database of steady) database.start();
+    closers.add(() => hot.close(leftMs()));
+    const sizes = new FolderSizes(() => Array.from(hot.tenants, ({ path }) => path));
+    closers.add(() => sizes.close());
+    const backups = new Backups(
+      replica,
+      binary,
+      { owner, pool, hot, sizes, canary },
+      { staleMs: options.staleMs ?? DEFAULT_STALE_MS, isLost: () => lost },
+      (ms) => {
+        deadline.at = performance.now() + ms;
+        return closers.close();
+      },
+    );
+    await hot.start();
+    const gate = await ReplicationGate.open(driver.dir, backups);
+    closers.add(() => gate.close());
+    return backups;
   }
 
   /** Use {@link Backups.start}. */
-  private constructor(replica: ReplicaUrl, binary: LitestreamBinary, pool: LitestreamPool, hot: HotSet) {
+  private constructor(
+    replica: ReplicaUrl,
+    binary: LitestreamBinary,
+    running: Running,
+    { staleMs, isLost }: { readonly staleMs: number; readonly isLost: () => boolean },
+    end: (graceMs: number) => Promise<void>,
+  ) {
     this.replica = replica;
     this.binary = binary;
-    this.#pool = pool;
-    this.hot = hot;
+    this.#running = running;
+    this.#staleMs = staleMs;
+    this.#isLost = isLost;
+    this.#end = end;
   }
 
-  /** Waits until what is committed of a tenant now is in the replica. @throws where it is not in `timeoutMs` */
+  /**
+   * Waits until what is committed of a tenant now is in the replica.
+   * @returns the number of the last transaction there
+   * @throws where it is not in `timeoutMs`
+   */
   replicated(id: TenantId, timeoutMs: number): Promise<number> {
-    return this.hot.replicated(id, timeoutMs);
+    return this.#running.hot.replicated(id, timeoutMs);
   }
 
   /** Lets go of the file of a tenant that has been closed. */
   release({ id }: TenantRecord): Promise<void> {
-    return this.hot.release(id);
+    return this.#running.hot.release(id);
   }
 
   status(): BackupsStatus {
-    const { pids, registered, restarts, failures } = this.#pool.stats();
+    const { owner, pool, hot, sizes, canary } = this.#running;
+    const { pids, registered, restarts, failures } = pool.stats();
+    const tenants = this.tenants();
+    const now = Date.now();
+    const facts = {
+      lost: this.#isLost(),
+      startedAt: this.#startedAt,
+      canary: canary.state,
+      tenants,
+      stranded: hot.stranded,
+      largeFolders: sizes.large.length,
+      catalogError: hot.lastError,
+      staleMs: this.#staleMs,
+    };
     return {
       replica: this.replica.shown,
+      fenced: owner.fenced,
       litestream: this.binary.version,
       pids,
-      replicating: registered,
-      dirty: this.hot.dirty,
-      maxLagMs: this.tenants().reduce((max, { lagMs }) => Math.max(max, lagMs), 0),
+      registered,
+      dirty: hot.dirty,
+      maxLagMs: tenants.reduce((max, { lagMs }) => Math.max(max, lagMs), 0),
+      canary: canary.state,
       restarts,
       failures,
+      alarms: alarmsOf(facts, now),
     };
   }
 
   /** The tenants that are being replicated now. */
   tenants(): TenantBackup[] {
+    const { hot, pool } = this.#running;
     const now = Date.now();
-    return Array.from(this.hot.tenants, ({ record, path, since, wroteAt, lastFailure, ahead }) => {
-      const syncedAt = this.#pool.syncedAt(path);
+    return Array.from(hot.tenants, ({ record, path, since, wroteAt, lastFailure, ahead }) => {
+      const syncedAt = pool.syncedAt(path);
       return {
         tenant: record.id,
         lagMs: syncedAt > wroteAt ? 0 : Math.max(0, now - Math.max(since, syncedAt)),
@@ -159,16 +240,6 @@ export class Backups {
 
   /** Brings the last writes into the replica, for `graceMs` at most, and ends. Idempotent. */
   close(graceMs = DEFAULT_BACKUPS_GRACE_MS): Promise<void> {
-    return (this.#closing ??= this.#close(graceMs));
-  }
-
-  async #close(graceMs: number): Promise<void> {
-    const deadline = performance.now() + graceMs;
-    try {
-      await this.#gate?.close();
-      await this.hot.close(graceMs);
-    } finally {
-      await this.#pool.close(Math.max(0, deadline - performance.now()));
-    }
+    return (this.#closing ??= this.#end(graceMs));
   }
 }

@@ -110,6 +110,7 @@ export class HotSet {
   #closed = false;
   #lastError: unknown;
   #dirty = 0;
+  #stranded = 0;
 
   constructor(options: HotSetOptions) {
     this.#options = options;
@@ -126,6 +127,11 @@ export class HotSet {
   /** Tenants marked dirty when the catalog was last read, up to twice `maxHot`. */
   get dirty(): number {
     return this.#dirty;
+  }
+
+  /** Tenants that are closed with writes that may not be in the replica, as of the same time. */
+  get stranded(): number {
+    return this.#stranded;
   }
 
   /** What went wrong at the last look; undefined where nothing did. */
@@ -180,12 +186,19 @@ export class HotSet {
     }
   }
 
-  /** Lets go of all tenants within `graceMs`: those whose writes are in the replica become clean. */
-  async close(graceMs: number): Promise<void> {
+  /** Stops, and lets go of nothing: for when it is not ours any more. */
+  async stop(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    const deadline = performance.now() + graceMs;
     await this.#looking;
+  }
+
+  /** Lets go of all tenants within `graceMs`: those whose writes are in the replica become clean. */
+  async close(graceMs: number): Promise<void> {
+    // Stopped before: what it has is not its own any more.
+    if (this.#closed) return;
+    await this.stop();
+    const deadline = performance.now() + graceMs;
     // What was written last may not have been taken in yet.
     await Promise.race([this.#takeInTheLast(), pause(graceMs)]);
     const free = [...this.#hot.values()].filter(({ busy }) => !busy);
@@ -294,6 +307,7 @@ export class HotSet {
     const { catalog } = this.#options;
     const dirty = await catalog.backups.list("dirty", 2 * this.#maxHot);
     this.#dirty = dirty.length;
+    this.#stranded = dirty.filter(({ state }) => state === "suspended").length;
     const fresh = dirty.filter((record) => !this.#hot.has(record.id) && this.#isReplicated(record));
     const tooMany = fresh.length + this.#hot.size - this.#maxHot;
     if (tooMany > 0) this.#makeRoom(tooMany);

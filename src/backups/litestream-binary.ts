@@ -25,6 +25,15 @@ export interface LitestreamBinary {
   readonly version: string;
 }
 
+/**
+ * The environment that Litestream is run with. Its client of S3 does not start where `AWS_CA_BUNDLE` is set; what
+ * that names it reads from `SSL_CERT_FILE`.
+ */
+export function litestreamEnv(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const { AWS_CA_BUNDLE: bundle, ...rest } = env;
+  return bundle ? { SSL_CERT_FILE: bundle, ...rest } : rest;
+}
+
 /** Where to look. */
 export interface FindLitestreamOptions {
   /** Has `LITESTREAM_BIN` and `PATH`. @default process.env */

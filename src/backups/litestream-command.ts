@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { TenantryError } from "../tenantry-error.ts";
-import type { LitestreamBinary } from "./litestream-binary.ts";
+import { type LitestreamBinary, litestreamEnv } from "./litestream-binary.ts";
 
 /** What a run failed with, before anybody knows what it means. */
 export class LitestreamFailure extends Error {
@@ -17,7 +17,7 @@ export async function runLitestream(
   signal?: AbortSignal,
 ): Promise<string> {
   signal?.throwIfAborted();
-  const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], signal });
+  const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], signal, env: litestreamEnv() });
   const exit = Promise.withResolvers<number | null>();
   child.once("error", exit.reject);
   child.once("close", exit.resolve);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Socket } from "node:net";
+import { litestreamEnv } from "./litestream-binary.ts";
 import { LitestreamClient } from "./litestream-client.ts";
 import { LIFELINE_FD, litestreamConfig, type RetentionOptions } from "./litestream-config.ts";
 
@@ -46,6 +47,7 @@ export class LitestreamProcess {
     const child = spawn(binary, ["replicate", "-config", configPath], {
       // In a group of its own: Ctrl-C in a terminal is for the server, which ends it when all is in the replica.
       detached: true,
+      env: litestreamEnv(),
       stdio: ["ignore", "ignore", "pipe", "pipe"],
     });
     let said = "";

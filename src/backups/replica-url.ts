@@ -12,6 +12,9 @@ export type ReplicaScheme = (typeof REPLICA_SCHEMES)[number];
 /** The path of the catalog's own replicas. No shard can have this name. */
 export const CATALOG_PATH = "_catalog";
 
+/** The path of the canary's replicas, as that of the catalog's. */
+export const CANARY_PATH = "_canary";
+
 /** The path of the note that says whose replica this is. */
 export const OWNER_PATH = "_owner.json";
 

@@ -14,8 +14,18 @@ const PART_BYTES = 64 * 1024 * 1024;
 /** How often a request is sent again that the service, or the network, has failed. */
 const RETRIES = 4;
 
-/** A bucket and a prefix. @throws {TenantryError} `UNSUPPORTED` without `aws4fetch`, `BACKUPS_UNAVAILABLE` without a key */
-export async function s3Store(url: ReplicaUrl): Promise<ObjectStore> {
+/** `fetch` that signs. */
+export interface SigningClient {
+  fetch(target: string | URL, init?: RequestInit): Promise<Response>;
+}
+
+/**
+ * Signs requests for a bucket, whose URL ends with a slash.
+ * @throws {TenantryError} `UNSUPPORTED` without `aws4fetch`, `BACKUPS_UNAVAILABLE` without a key
+ */
+export async function s3Client(
+  url: ReplicaUrl,
+): Promise<{ readonly client: SigningClient; readonly bucket: string }> {
   const { AwsClient } = await import("aws4fetch").catch((cause: unknown) => {
     throw new TenantryError("UNSUPPORTED", "The package aws4fetch is not installed.", {
       hint: "npm install aws4fetch",
@@ -42,7 +52,12 @@ export async function s3Store(url: ReplicaUrl): Promise<ObjectStore> {
     region,
     retries: RETRIES,
   });
-  const bucket = bucketUrl(url, region);
+  return { client, bucket: bucketUrl(url, region) };
+}
+
+/** A bucket and a prefix. @throws {TenantryError} as {@link s3Client} does */
+export async function s3Store(url: ReplicaUrl): Promise<ObjectStore> {
+  const { client, bucket } = await s3Client(url);
 
   const send = async (
     method: string,

@@ -2,7 +2,7 @@
 // Starts no replication: `tenantry serve --replica` does.
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { BackupsReport, TenantBackup } from "../backups/backups.ts";
+import { BACKUP_ALARMS, type BackupsReport, type TenantBackup } from "../backups/backups-status.ts";
 import { askReport } from "../backups/replication-gate.ts";
 import { BACKUP_STATES, type BackupState } from "../catalog/tenant-record.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
@@ -116,6 +116,9 @@ function status(cli: Cli, names: readonly string[], { limit }: StatusOptions): P
         ? `A server replicates to ${report.status.replica}.`
         : "No server replicates this folder: tenantry serve --replica URL does.",
     );
+    for (const alarm of report?.status.alarms ?? []) {
+      screen.note(`${screen.noteStyle("red", "ALARM")} ${alarm}: ${BACKUP_ALARMS[alarm]}`);
+    }
     const left = Object.values(counts).reduce((sum, count) => sum + count, 0) - rows.length;
     if (names.length === 0 && left > 0) screen.note(`There are ${left} more: --limit ${rows.length + left}`);
   });

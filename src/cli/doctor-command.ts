@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { exists } from "../drivers/local/database-file.ts";
+import { examineBackups } from "../observe/doctor-backups.ts";
 import { DEFAULT_DOCTOR_SAMPLE, examineData } from "../observe/doctor.ts";
 import { examineMachine } from "../observe/doctor-machine.ts";
 import { type Finding, type Severity, worstOf } from "../observe/finding.ts";
@@ -76,9 +77,14 @@ async function examineOpen(
     process.stderr.write(done === total ? "\r\u001b[K" : `\rchecked ${done} of ${total} databases`);
   };
   try {
-    return await cli.use({ migrations: true }, (tenantry) =>
-      examineData(tenantry, { sample, fix, onProgress }),
-    );
+    return await cli.use({ migrations: true }, async (tenantry) => [
+      ...(await examineData(tenantry, { sample, fix, onProgress })),
+      ...(await examineBackups({
+        dir,
+        catalog: tenantry.catalog,
+        configured: Boolean(cli.settings.replica),
+      })),
+    ]);
   } catch (error) {
     if (!isTenantryError(error)) throw error;
     const { code, message, hint } = error;

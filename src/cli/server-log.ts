@@ -1,7 +1,7 @@
 // Owns the server's log: what happens to executors and to Litestream, for the operator. JSON lines on stderr, as pino writes them.
 // Answers and tenants' data are never in it.
 import { destination, pino } from "pino";
-import type { LitestreamEvent } from "../backups/litestream-pool.ts";
+import type { BackupsEvent } from "../backups/backups.ts";
 import type { PoolEvent } from "../executors/executor-pool.ts";
 
 /** Levels of the log. */
@@ -10,7 +10,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What is written of each event, and how grave it is. */
 const SAID: Readonly<
-  Record<(PoolEvent | LitestreamEvent)["what"], readonly ["debug" | "info" | "warn", string]>
+  Record<(PoolEvent | BackupsEvent)["what"], readonly ["info" | "warn" | "error", string]>
 > = {
   killed: ["warn", "a statement ran past its time limit; its executor was killed"],
   ended: ["info", "an executor ended"],
@@ -19,11 +19,12 @@ const SAID: Readonly<
   "litestream-started": ["info", "Litestream was started"],
   "litestream-ended": ["warn", "Litestream ended; it is started again"],
   "litestream-said": ["info", "Litestream says"],
+  "replica-lost": ["error", "another server has taken the replica; nothing is replicated any more"],
   apart: ["warn", "a tenant takes most of an executor's time; it runs apart"],
 };
 
 /** Writes what happens to executors and to Litestream. */
-export function serverLog(level: LogLevel): (event: PoolEvent | LitestreamEvent) => void {
+export function serverLog(level: LogLevel): (event: PoolEvent | BackupsEvent) => void {
   const log = pino({ name: "tenantry", level }, destination({ fd: 2, sync: true }));
   return ({ what, ...details }) => {
     const [gravity, message] = SAID[what];

@@ -54,6 +54,8 @@ export interface AppParts {
   readonly failure?: () => unknown;
   /** Whether the process is still to be sent requests. */
   readonly isReady?: () => boolean;
+  /** How the replication of tenants stands, as JSON; without it `/readyz` says nothing of it. */
+  readonly backups?: () => object;
 }
 
 /** The HTTP application, and who may use it. */
@@ -117,7 +119,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     await catalog.count();
     const failure = parts.failure?.();
     if (failure !== undefined) throw failure;
-    return c.json({ status: "ready" });
+    return c.json({ status: "ready", ...(parts.backups && { backups: parts.backups() }) });
   });
 
   const admin = new Hono<AdminEnv>();

@@ -87,5 +87,6 @@ export const ERROR_STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   HYDRATING: 503,
   ERASE_INCOMPLETE: 500,
   NOT_REPLICATED: 503,
+  REPLICA_TAKEN: 409,
   INTERNAL: 500,
 };

@@ -3,6 +3,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { HandleCacheStats } from "../handle-cache/handle-cache.ts";
+import { type BackupFigures, registerBackupMetrics } from "./backup-metrics.ts";
 import { type PoolFigures, registerPoolMetrics } from "./pool-metrics.ts";
 import { TopTenants } from "./top-tenants.ts";
 
@@ -17,6 +18,8 @@ export interface MetricsSources {
   readonly handles: () => HandleCacheStats;
   /** Of the executors, where there are any. */
   readonly pool?: () => PoolFigures;
+  /** Of the replication, where there is one by then. */
+  readonly backups?: () => BackupFigures | undefined;
   /** @default 20 */
   readonly topTenants?: number;
 }
@@ -29,10 +32,11 @@ export class Metrics {
   readonly #children = new Map<string, { observe(seconds: number): void }>();
   readonly #top: TopTenants;
 
-  constructor({ catalog, handles, pool, topTenants = DEFAULT_TOP_TENANTS }: MetricsSources) {
+  constructor({ catalog, handles, pool, backups, topTenants = DEFAULT_TOP_TENANTS }: MetricsSources) {
     this.#top = new TopTenants(topTenants);
     const registers = [this.#registry];
     if (pool) registerPoolMetrics(this.#registry, pool);
+    if (backups) registerBackupMetrics(this.#registry, backups);
     this.#requests = new Histogram({
       name: "tenantry_http_request_duration_seconds",
       help: "HTTP requests by route, method and status.",
