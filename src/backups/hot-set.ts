@@ -27,6 +27,8 @@ const HOLDS_UP_FAILURES = 3;
 const SYNC_TIMEOUT_MS = 10_000;
 /** The same for a tenant that somebody waits to have closed: its mark stays if that is too short. */
 const RELEASE_TIMEOUT_MS = 3_000;
+/** Milliseconds after which a closed tenant is let go of, whatever is being done with it. */
+const HELD_MS = 2_000;
 /** Milliseconds until a tenant that could not be brought into the replica is tried again, doubled each time. */
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
@@ -71,6 +73,8 @@ interface Entry {
   seen: string;
   /** Whether something is being done with it. */
   busy: boolean;
+  /** When it was first found to be closed; 0 while it is not. */
+  stoppedAt: number;
 }
 
 /** What a {@link HotSet} works on. */
@@ -298,7 +302,9 @@ export class HotSet {
       (entry) => this.#letGo(entry, RELEASE_TIMEOUT_MS, true),
     );
     // A replica that is away must not keep a tenant from being closed.
-    const held = stopped.filter(({ busy }) => busy && !this.#works.has("letting go"));
+    const now = Date.now();
+    for (const entry of stopped) entry.stoppedAt ||= now;
+    const held = stopped.filter(({ busy, stoppedAt }) => busy && now - stoppedAt > HELD_MS);
     await inParallel(AT_ONCE, held, (entry) => this.#drop(entry));
     this.#more = stopped.length > 0;
   }
@@ -353,6 +359,7 @@ export class HotSet {
       wroteAt: log.wroteAt,
       seen: "",
       busy: false,
+      stoppedAt: 0,
     });
   }
 

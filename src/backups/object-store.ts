@@ -33,21 +33,8 @@ export interface ObjectStore {
   remove(object: StoredObject): Promise<void>;
 }
 
-/** The store of a replica. @throws {TenantryError} `UNSUPPORTED` for those that only Litestream reaches */
-export async function openObjectStore(url: ReplicaUrl): Promise<ObjectStore> {
-  if (url.scheme === "file") return folderStore(url);
-  if (url.scheme === "s3") return (await import("./s3-store.ts")).s3Store(url);
-  throw new TenantryError(
-    "UNSUPPORTED",
-    `Objects in ${url.scheme}:// are not listed or removed by Tenantry.`,
-    {
-      hint: "Litestream replicates there and restores from there. For the rest use the provider's own tool, or s3:// or file://.",
-    },
-  );
-}
-
 /** A folder of this machine. */
-function folderStore(url: ReplicaUrl): ObjectStore {
+export function folderStore(url: ReplicaUrl): ObjectStore {
   const root = url.keyOf("");
   return {
     place: url.shown,
