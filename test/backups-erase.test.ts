@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openObjectStore } from "../src/backups/object-store.ts";
+import { openObjectStore } from "../src/backups/open-object-store.ts";
 import { parseReplicaUrl } from "../src/backups/replica-url.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { cliFolder } from "./cli-process.ts";
