@@ -18,6 +18,7 @@ const ROOMS: readonly (readonly string[])[] = [
     "node.ts",
     "driver-local.ts",
     "driver-d1.ts",
+    "driver-d1-rest.ts",
     "driver-durable-object.ts",
     "worker.ts",
     "driver-libsql.ts",

@@ -128,7 +128,7 @@ async function identify(runner: SqlRunner): Promise<{ version: number | undefine
     return { version: versionIn(version?.rows), fingerprint: JSON.stringify(contents?.rows) };
   } catch (error) {
     // D1 does not authorise PRAGMA schema_version
-    if (!isTenantryError(error, "SQL_ERROR")) throw error;
+    if (!isTenantryError(error, "SQL_ERROR") && !isTenantryError(error, "SQL_REFUSED")) throw error;
     const contents = await runner.run(FINGERPRINT, { readOnly: true });
     return { version: undefined, fingerprint: JSON.stringify(contents.rows) };
   }

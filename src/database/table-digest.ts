@@ -169,6 +169,8 @@ const [NULL, INTEGER, REAL, TEXT, BLOB] = [0, 1, 2, 3, 4];
 
 function encodeValue(value: unknown): { readonly storage: number; readonly bytes: Uint8Array } {
   if (value === null || value === undefined) return { storage: NULL, bytes: NOTHING };
+  // Integers come as text: where it is asked for them, a driver without any takes a whole REAL for one.
+  if (typeof value === "bigint") return encodeValue(Number(value));
   if (typeof value === "number") {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setFloat64(0, value);

@@ -14,8 +14,8 @@ const BY_RESULT_CODE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   SQLITE_AUTH: ["SQL_REFUSED", "The runtime does not allow this."],
 };
 
-/** D1's limits, by the words in which they are told. */
-const BY_LIMIT: readonly (readonly [words: string, readonly [ErrorCode, string]])[] = [
+/** D1's limits and refusals, by the words in which they are told. */
+const BY_WORDS: readonly (readonly [words: string, readonly [ErrorCode, string]])[] = [
   [
     "too many SQL variables",
     [
@@ -27,6 +27,7 @@ const BY_LIMIT: readonly (readonly [words: string, readonly [ErrorCode, string]]
     "statement too long",
     ["SQL_TOO_LONG", "A statement has at most 100,000 bytes here. Bind values as parameters."],
   ],
+  ["not authorized", ["SQL_REFUSED", "The runtime does not allow this."]],
   ["string or blob too big", ["SQL_ERROR", "A value, and a row, has at most 2 MB here."]],
 ];
 
@@ -39,7 +40,7 @@ export function fromD1(error: unknown): TenantryError {
   const message = error instanceof Error ? error.message.replace(/^D1_(?:EXEC_)?ERROR: /, "") : String(error);
   const [, , primary, extended] = WORDS.exec(message) ?? [];
   if (primary !== undefined) {
-    const [code, hint] = BY_LIMIT.find(([words]) => message.startsWith(words))?.[1] ??
+    const [code, hint] = BY_WORDS.find(([words]) => message.startsWith(words))?.[1] ??
       BY_RESULT_CODE[primary] ?? ["SQL_ERROR", ""];
     return d1Error(code, message, {
       sqliteCode: extended ?? primary,

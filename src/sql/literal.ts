@@ -31,7 +31,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export function exactLiteral(value: unknown, maxLiteral: number): SqlValue {
   if (value === null || value === undefined) return { sql: "NULL" };
-  if (typeof value === "number") return { sql: realLiteral(value) };
+  // Integers come as text: where it is asked for them, a driver without any takes a whole REAL for one.
+  if (typeof value === "number" || typeof value === "bigint") return { sql: realLiteral(Number(value)) };
   if (typeof value === "string") {
     if (!value.startsWith("x")) return { sql: value };
     const hex = value.slice(1);

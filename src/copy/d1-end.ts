@@ -1,0 +1,28 @@
+// Owns D1 databases as targets of copies: its limits, which it would tell of only half-way.
+// The way of the rows is copy-database.ts's.
+import type { Handle } from "../drivers/driver.ts";
+import type { CopyTarget } from "./copy-end.ts";
+
+const MAX_VALUE_BYTES = 2_000_000;
+
+/** An empty D1 database. Blobs beyond half of D1's limit are refused: they travel as hexadecimal text. */
+export function d1Target(handle: Handle): CopyTarget {
+  return {
+    db: handle,
+    limits: {
+      name: "D1",
+      maxDatabaseBytes: 10 * 1024 ** 3,
+      maxValueBytes: MAX_VALUE_BYTES / 2,
+      maxRowBytes: MAX_VALUE_BYTES,
+      // Of 100: a result that is compared has the rowid as well.
+      maxColumns: 99,
+      maxSqlBytes: 100_000,
+      modules: new Set(["fts5", "rtree", "rtree_i32"]),
+    },
+    maxStatementBytes: 90_000,
+    shadowTables: false,
+    // Foreign keys cannot be off there.
+    write: async (statements) =>
+      void (await handle.batch([{ sql: "PRAGMA defer_foreign_keys = ON", params: [] }, ...statements])),
+  };
+}
