@@ -5,6 +5,7 @@ import { backupRoutes } from "../src/http/backup-routes.ts";
 import { fileRoutes } from "../src/http/file-routes.ts";
 import { adminOpenApi, ROUTES } from "../src/http/openapi/admin-openapi.ts";
 import { namespaceRoutes } from "../src/http/namespace-routes.ts";
+import { NAMESPACE_ROUTES } from "../src/http/openapi/namespace-openapi.ts";
 import { queryRoutes } from "../src/http/query-routes.ts";
 import { restApp } from "./rest-app.ts";
 
@@ -46,7 +47,7 @@ test("the server's document lists the routes that there are, no more and no fewe
     ...namespaceRoutes(nothing).routes.map(({ method, path }) => [method, `/v1${path}`]),
     ...queryRoutes(nothing).routes.map(({ method, path }) => [method, `/t/:tenant${path}`]),
   ].map(([method, path]) => `${method?.toLowerCase()} ${path?.replace(/:(\w+)/g, "{$1}")}`);
-  const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
+  const described = [...ROUTES, ...NAMESPACE_ROUTES].map(({ method, path }) => `${method} ${path}`);
   expect(described.filter((route) => /\/(?:admin|v1|query|batch)/.test(route)).sort()).toEqual(served.sort());
 });
 

@@ -19,9 +19,9 @@ import type { AdminEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
 import { InFlight } from "./in-flight.ts";
-import { type ImportDump, namespaceRoutes } from "./namespace-routes.ts";
+import type { RouteDescription } from "./openapi/route-description.ts";
 import { unanswered } from "./not-found.ts";
-import { adminOpenApi } from "./openapi/admin-openapi.ts";
+import { adminOpenApi, ROUTES } from "./openapi/admin-openapi.ts";
 import { createTenantResolver, type TenantResolver } from "./resolve-tenant.ts";
 import { remoteAddressOf } from "./remote-address.ts";
 import { routeLabel } from "./route-label.ts";
@@ -46,8 +46,11 @@ export interface AppParts {
   readonly tenantRate?: (maxRequestsPerSecond: number) => TenantRate | undefined;
   /** See {@link Access}. */
   readonly adminKeyHash?: string;
-  /** Makes tenants of dumps elsewhere; only where databases are files. */
-  readonly importDump?: ImportDump;
+  /** An administrative API besides `/admin`, below `/v1`. */
+  readonly namespaces?: (maxBodyBytes: number) => {
+    readonly routes: Hono<AdminEnv>;
+    readonly described: readonly RouteDescription[];
+  };
   /** Hands tenants' requests to other processes; without it they run in this one. */
   readonly forward?: (settings: AppSettings) => Handler;
   /** Why tenants' requests cannot be answered at present, where they cannot. */
@@ -137,10 +140,11 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   if (parts.moreAdminRoutes) administration.route("/", parts.moreAdminRoutes);
   admin.route("/", administration);
   hono.route("/admin", admin);
-  const namespaces = new Hono<AdminEnv>();
-  namespaces.use("/namespaces/*", asAdmin);
-  namespaces.route("/", namespaceRoutes({ ...parts, maxBodyBytes }));
-  hono.route("/v1", namespaces);
+  const namespaces = parts.namespaces?.(maxBodyBytes);
+  if (namespaces) {
+    hono.use("/v1/namespaces/*", asAdmin as never);
+    hono.route("/v1", namespaces.routes);
+  }
 
   if (metrics) {
     hono.get("/metrics", async (c) => {
@@ -164,7 +168,9 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     rate: parts.tenantRate?.(settings.maxRequestsPerSecond),
   });
   const context = tenantContext({ admit, tenants, limits, inFlight, onTenant });
-  const document = adminOpenApi();
+  const document = adminOpenApi({
+    routes: [...ROUTES, ...(namespaces?.described ?? [])].filter(isThere(hono)),
+  });
   hono.get("/openapi.json", (c) => c.json(document));
   const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/dump", "/rest/*", ...HRANA_PATHS];
   const probes = hranaProbes();
@@ -182,6 +188,14 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   }
   const door = { admit, resolver, inFlight, onTenant, settings };
   return { hono, access, door, control: controlApp(administration, onInternalError) };
+}
+
+/** Whether a described route of `/admin` is one of `hono`'s: not every runtime has all of them. */
+function isThere(hono: Hono): (route: RouteDescription) => boolean {
+  const there = new Set(hono.routes.map(({ method, path }) => `${method} ${path}`));
+  return ({ method, path }) =>
+    !path.startsWith("/admin/") ||
+    there.has(`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`);
 }
 
 function controlApp(administration: Hono<AdminEnv>, onInternalError: OnInternalError): Hono {

@@ -1,4 +1,4 @@
-// Owns the HTTP application of a server with WebSockets and executors, beside what createApp() composes.
+// Owns the HTTP application of a server: WebSockets, executors and libSQL's namespaces, beside what createApp() has.
 // Constructs the HTTP room's own parts, and nothing else.
 import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { createGuard } from "../sql/guard.ts";
@@ -6,6 +6,8 @@ import { type App, type AppOptions, type AppParts, createApp } from "./app.ts";
 import { forward } from "./forward.ts";
 import { forwardedStreams } from "./forward-streams.ts";
 import { HranaSockets } from "./hrana-sockets.ts";
+import { type ImportDump, namespaceRoutes } from "./namespace-routes.ts";
+import { NAMESPACE_ROUTES } from "./openapi/namespace-openapi.ts";
 import { streamHost } from "./stream-host.ts";
 
 /** The HTTP application, and its sockets. */
@@ -15,16 +17,25 @@ export interface ServedApp extends App {
 }
 
 /** What the application works on. */
-export interface ServedAppParts extends Omit<AppParts, "forward" | "failure"> {
+export interface ServedAppParts extends Omit<AppParts, "forward" | "failure" | "namespaces"> {
+  /** Makes tenants of dumps elsewhere; only where databases are files. */
+  readonly importDump?: ImportDump;
   /** Runs tenants' requests in other processes; without it they run in this one. */
   readonly pool?: ExecutorPool;
 }
 
 /** Composes the application with its sockets. @throws {TenantryError} `INVALID_OPTION` */
-export function createServedApp({ pool, ...parts }: ServedAppParts, options: AppOptions = {}): ServedApp {
+export function createServedApp(
+  { pool, importDump, ...parts }: ServedAppParts,
+  options: AppOptions = {},
+): ServedApp {
   const app = createApp(
     {
       ...parts,
+      namespaces: (maxBodyBytes) => ({
+        routes: namespaceRoutes({ ...parts, maxBodyBytes, ...(importDump && { importDump }) }),
+        described: NAMESPACE_ROUTES,
+      }),
       ...(pool && { forward: (settings) => forward(pool, settings), failure: () => pool.failure }),
     },
     options,

@@ -26,7 +26,6 @@ import {
   STATUS,
   TENANT,
 } from "./document-shapes.ts";
-import { NAMESPACE_ROUTES } from "./namespace-openapi.ts";
 import {
   type BodyDescription,
   describedPaths,
@@ -50,7 +49,6 @@ const created = (description: string, body: BodyDescription): Answer => ({ 201: 
 
 /** Every route of the server that is not a tenant's own table. */
 export const ROUTES: readonly RouteDescription[] = [
-  ...NAMESPACE_ROUTES,
   {
     method: "get",
     path: "/admin/tenants",
@@ -427,10 +425,16 @@ export interface AdminOpenApiOptions {
   readonly version?: string;
   /** Where the server is. @default "/" */
   readonly serverUrl?: string;
+  /** The routes that there are. @default all of this file's */
+  readonly routes?: readonly RouteDescription[];
 }
 
 /** The OpenAPI document of the server. It costs a millisecond to make: make it once. */
-export function adminOpenApi({ version = "1", serverUrl = "/" }: AdminOpenApiOptions = {}): Json {
+export function adminOpenApi({
+  version = "1",
+  serverUrl = "/",
+  routes = ROUTES,
+}: AdminOpenApiOptions = {}): Json {
   return {
     openapi: OPENAPI_VERSION,
     info: {
@@ -440,7 +444,7 @@ export function adminOpenApi({ version = "1", serverUrl = "/" }: AdminOpenApiOpt
         "Tenants, each with a SQLite database of its own. The rows of a tenant's tables are described by the tenant's own document, /t/{tenant}/openapi.json. A tenant can also be named by the header X-Tenant-Id or by its host, and the path then begins without /t/{tenant}.",
     },
     servers: [{ url: serverUrl }],
-    paths: describedPaths(ROUTES),
+    paths: describedPaths(routes),
     components: sharedComponents(),
   };
 }
