@@ -2,7 +2,8 @@
 // a leased handle is open, a key has one handle, no more than maxOpen are open, and every place comes back.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { HandleCache, type Lease } from "../src/handle-cache/handle-cache.ts";
+import { HandleCache } from "../src/handle-cache/handle-cache.ts";
+import type { Lease } from "../src/handle-cache/handles.ts";
 import { type CountingHandle, CountingHandles, turn } from "./support/counting-handles.ts";
 
 type Step =

@@ -3,6 +3,7 @@
 import { afterThisTurn } from "../event-loop-turn.ts";
 import { FifoLock, MAX_TIMER_MS, type Release } from "../fifo-lock.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import type { Closable, HandleCacheStats, Handles, Lease } from "./handles.ts";
 import { IdleList, type IdleNode } from "./idle-list.ts";
 
 export const DEFAULT_MAX_OPEN = 512;
@@ -13,11 +14,6 @@ export const DEFAULT_ACQUIRE_TIMEOUT_MS = 5_000;
 const PLACES_FOR_ONE_FREE = 16;
 const MAX_FREE_PLACES = 8;
 
-/** Anything that can be kept open. */
-export interface Closable {
-  close(): Promise<void>;
-}
-
 /** Options of a {@link HandleCache}. */
 export interface HandleCacheOptions {
   /** Handles open at once, leased ones included: never more, not for a moment. @default 512 */
@@ -26,45 +22,6 @@ export interface HandleCacheOptions {
   readonly idleMs?: number;
   /** Milliseconds that a caller waits in line while all handles are leased. @default 5000 */
   readonly acquireTimeoutMs?: number;
-}
-
-/** A use of a handle. While it is out, the handle stays open. */
-export interface Lease<H> extends Disposable {
-  readonly handle: H;
-  /** Gives the handle back. Calling it twice does nothing. */
-  release(): void;
-}
-
-/** Counters since the start, and sizes now. */
-export interface HandleCacheStats {
-  readonly open: number;
-  readonly leased: number;
-  readonly waiting: number;
-  readonly maxOpen: number;
-  readonly hits: number;
-  readonly opens: number;
-  readonly failedOpens: number;
-  readonly evictions: number;
-  readonly idleCloses: number;
-  readonly exhausted: number;
-  /** Handles whose `close()` rejected. Their places are free all the same. */
-  readonly failedCloses: number;
-  /** Seconds spent opening, in sum. */
-  readonly openSeconds: number;
-}
-
-/** Which handles are open, as the tenants' room uses them. */
-export interface Handles<H extends Closable> {
-  /** Whether a handle of that key is open. */
-  has(key: string): boolean;
-  /** @throws what `open` throws */
-  acquire(key: string, open: () => Promise<H>): Promise<Lease<H>>;
-  /** Runs `fn` with the handle, leased until `fn` settles. @throws what `open` and `fn` throw */
-  use<T>(key: string, open: () => Promise<H>, fn: (handle: H) => Promise<T>): Promise<T>;
-  /** Closes the handle once nobody has it. @throws {TenantryError} `TENANT_BUSY` after `timeoutMs` */
-  drain(key: string, timeoutMs: number): Promise<void>;
-  stats(): HandleCacheStats;
-  close(graceMs: number): Promise<void>;
 }
 
 interface Entry<H> extends IdleNode<Entry<H>> {

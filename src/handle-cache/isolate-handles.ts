@@ -1,7 +1,7 @@
 // Owns which handles are open in a Worker's isolate, where a handle is a name and needs no closing.
 // Shares no promise between requests: one that its request gave up would keep the others waiting for ever.
 import { LRUCache } from "lru-cache";
-import type { Closable, HandleCacheStats, Handles, Lease } from "./handle-cache.ts";
+import type { Closable, HandleCacheStats, Handles, Lease } from "./handles.ts";
 
 /** Handles that an isolate remembers; each takes about a kilobyte. */
 export const DEFAULT_MAX_ISOLATE_HANDLES = 10_000;

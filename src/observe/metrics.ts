@@ -2,7 +2,7 @@
 // Takes what the rooms count; counts only HTTP requests itself.
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Catalog } from "../catalog/catalog.ts";
-import type { HandleCacheStats } from "../handle-cache/handle-cache.ts";
+import type { HandleCacheStats } from "../handle-cache/handles.ts";
 import { type BackupFigures, registerBackupMetrics } from "./backup-metrics.ts";
 import { type PoolFigures, registerPoolMetrics } from "./pool-metrics.ts";
 import { TopTenants } from "./top-tenants.ts";

@@ -2,7 +2,7 @@
 // Opens nothing.
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseLimits, Driver, Handle } from "../drivers/driver.ts";
-import type { Closable, HandleCacheStats, Handles } from "../handle-cache/handle-cache.ts";
+import type { Closable, HandleCacheStats, Handles } from "../handle-cache/handles.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 

@@ -7,7 +7,7 @@ import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../dat
 import type { BookmarkedRunner, Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
 import { StaleHandleError } from "../drivers/stale-handle.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
-import type { HandleCacheStats, Lease } from "../handle-cache/handle-cache.ts";
+import type { HandleCacheStats, Lease } from "../handle-cache/handles.ts";
 import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";

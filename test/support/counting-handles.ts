@@ -1,6 +1,6 @@
 // Owns handles that count themselves, for tests of the cache, which keeps anything that can be closed.
 // Knows nothing of databases.
-import type { Closable } from "../../src/handle-cache/handle-cache.ts";
+import type { Closable } from "../../src/handle-cache/handles.ts";
 
 /** A handle that remembers whether it is open. */
 export interface CountingHandle extends Closable {
