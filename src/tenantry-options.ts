@@ -27,6 +27,7 @@ const OPTIONS = v.strictObject({
   maxSessions: v.optional(count),
   maxDatabaseBytes: v.optional(amount),
   watchMs: v.optional(amount),
+  snapshots: v.optional(v.string("is a URL, such as s3://bucket/snapshots")),
   replica: v.optional(v.string("is a URL, such as file:///var/backups/tenants")),
   marksWrites: v.optional(v.boolean("is true or false")),
   statements: v.optional(v.custom<StatementsWatch>((value) => typeof value === "object")),
@@ -78,6 +79,8 @@ export interface TenantryOptions {
    * @default nowhere
    */
   readonly replica?: string | undefined;
+  /** Where snapshots are kept, compressed, as `file://` or `s3://`. @default plain files in `<data>/snapshots` */
+  readonly snapshots?: string | undefined;
   /**
    * Whether tenants that are written to are noted, for a server that replicates the same folder.
    * @default whether there is a `replica`

@@ -247,6 +247,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     lifecycle,
     driver,
     replica: options.replica,
+    snapshots: options.snapshots,
     drainTimeoutMs: options.drainTimeoutMs,
     replicated: {
       release: async (record) => (await replication)?.release(record),

@@ -336,6 +336,8 @@ export class HotSet {
   }
 
   #isReplicated(record: TenantRecord): boolean {
+    // A file that is in the replica alone has nothing new to be sent there.
+    if (record.awaySince !== null) return false;
     return record.driver === this.#options.driver && REPLICATED_STATES.has(record.state);
   }
 

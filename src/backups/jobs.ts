@@ -72,6 +72,11 @@ export class Jobs {
     return job;
   }
 
+  /** A job that is remembered. */
+  find(id: string): Job | undefined {
+    return this.#jobs.get(id);
+  }
+
   /** @throws {TenantryError} `NOT_FOUND` */
   get(id: string): Job {
     const job = this.#jobs.get(id);

@@ -7,12 +7,14 @@ import type { LocalDriver } from "../drivers/local/local-driver.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
+import { DiskBudget, type DiskBudgetParts } from "./disk-budget.ts";
 import { Drills } from "./drills.ts";
 import { Erasure } from "./erasure.ts";
 import { FileExaminer } from "./file-examiner.ts";
 import { Hydration } from "./hydration.ts";
 import { Jobs } from "./jobs.ts";
 import { findLitestream } from "./litestream-binary.ts";
+import { objectSnapshots } from "./object-snapshots.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openObjectStore } from "./open-object-store.ts";
 import { Replica } from "./replica.ts";
@@ -20,6 +22,7 @@ import { parseReplicaUrl } from "./replica-url.ts";
 import { type ReplicatedTenants, Restores } from "./restores.ts";
 import { localSnapshots } from "./snapshot-store.ts";
 import { Snapshots } from "./snapshots.ts";
+import { startTimetable, type TimetableOptions } from "./timetable.ts";
 
 /** What {@link createRecovery} is given. */
 export interface RecoveryParts {
@@ -28,6 +31,8 @@ export interface RecoveryParts {
   readonly driver: LocalDriver;
   /** Where the replica lies. @default nowhere */
   readonly replica?: string | undefined;
+  /** Where snapshots are kept, as a URL of objects. @default the folder `snapshots/` */
+  readonly snapshots?: string | undefined;
   readonly drainTimeoutMs?: number | undefined;
   /** Who replicates tenants in this process. @default nobody */
   readonly replicated?: ReplicatedTenants | undefined;
@@ -45,6 +50,10 @@ export interface Recovery {
   readonly jobs: Jobs;
   /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
   replica(): Promise<Replica>;
+  /** Begins to take snapshots and to try restores out by the clock. @throws {TenantryError} `INVALID_OPTION` */
+  startTimetable(options: TimetableOptions): Promise<void>;
+  /** Begins to keep the disk within a budget. @param maxBytes of tenants' databases */
+  keepWithin(maxBytes: number, options?: Pick<DiskBudgetParts, "coldMs" | "lookMs">): DiskBudget;
   /** Stops what runs. Idempotent. */
   close(): Promise<void>;
 }
@@ -62,12 +71,11 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     found.catch(() => (found = undefined));
     return found;
   };
-  const snapshots = new Snapshots({
-    tenants,
-    files,
-    examiner,
-    store: localSnapshots(join(dir, "snapshots")),
-  });
+  const snapshotsUrl = parts.snapshots === undefined ? undefined : parseReplicaUrl(parts.snapshots);
+  const store = snapshotsUrl
+    ? objectSnapshots(() => openObjectStore(snapshotsUrl), snapshotsUrl.shown)
+    : localSnapshots(join(dir, "snapshots"));
+  const snapshots = new Snapshots({ tenants, files, examiner, store });
   const replicated = parts.replicated ?? replicatedByNobody(driver);
   const restores = new Restores({
     dir,
@@ -89,12 +97,31 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   const objects = async (): Promise<ObjectStore | undefined> => url && openObjectStore(url);
   const erasure = new Erasure({ dir, files, tenants, lifecycle, snapshots, objects });
   const jobs = new Jobs();
+  const ends: Disposable[] = [];
   const close = async (): Promise<void> => {
+    for (const end of ends) end[Symbol.dispose]();
     const stopped = jobs.close();
     examiner.close();
     await Promise.all([stopped, hydration.close()]);
   };
-  return { snapshots, restores, drills, hydration, erasure, jobs, replica, close };
+  return {
+    snapshots,
+    restores,
+    drills,
+    hydration,
+    erasure,
+    jobs,
+    replica,
+    startTimetable: async (options) => {
+      ends.push(await startTimetable({ snapshots, drills, jobs }, options));
+    },
+    keepWithin: (maxBytes, options = {}) => {
+      const budget = new DiskBudget({ dir, tenants, driver, replica, maxBytes, ...options });
+      ends.push(budget);
+      return budget;
+    },
+    close,
+  };
 }
 
 /** Whoever else replicates a tenant lets go of it by itself: the drain waits for that. */

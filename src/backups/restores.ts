@@ -15,6 +15,9 @@ import { lockTenant } from "./tenant-lock.ts";
 /** Why a tenant is `moving` while its file is replaced. */
 export const RESTORE_REASON = "being restored";
 
+/** Why it is `moving` while its file leaves this disk. */
+export const LEAVING_REASON = "leaving this disk";
+
 /** What a restore in place has to do with the replica. The hot set's owner fulfils it. */
 export interface ReplicatedTenants {
   /**
@@ -227,9 +230,11 @@ export class Restores {
 
   async #mend(record: TenantRecord): Promise<TenantRecord> {
     const { tenants, replicated } = this.#parts;
-    await replicated.release(record);
-    const raised = await tenants.catalog.backups.raiseEpoch(record);
-    await replicated.forget(raised);
+    if (record.reason === RESTORE_REASON) {
+      await replicated.release(record);
+      const raised = await tenants.catalog.backups.raiseEpoch(record);
+      await replicated.forget(raised);
+    }
     return tenants.catalog.setState(
       record.id,
       { from: ["moving"], to: "active", incarnation: record.incarnation },
@@ -245,9 +250,9 @@ export class Restores {
   }
 }
 
-/** Whether a restore paused the tenant and is not known to have ended. */
+/** Whether somebody paused the tenant to replace or remove its file, and is not known to have ended. */
 export function isStuck({ state, reason }: Pick<TenantRecord, "state" | "reason">): boolean {
-  return state === "moving" && reason === RESTORE_REASON;
+  return state === "moving" && (reason === RESTORE_REASON || reason === LEAVING_REASON);
 }
 
 function restoredAlready(tenant: TenantId): TenantryError {

@@ -130,6 +130,41 @@ export class BackupTable {
     return rows.length;
   }
 
+  /** Bytes of the databases that are here, as they were last recorded. Reads every row: for a slow timer. */
+  async bytesHere(): Promise<number> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT coalesce(sum(size_bytes), 0) AS bytes FROM tenants
+            WHERE away_since IS NULL AND state <> 'deleted' AND driver = 'local'`,
+      params: [],
+    });
+    return (rows[0] as { bytes: number }).bytes;
+  }
+
+  /**
+   * Active tenants whose last write is in the replica, those first that were opened longest ago.
+   * @param before not opened since, in milliseconds since 1970
+   */
+  async coldest(limit: number, before: number): Promise<TenantRecord[]> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT ${TENANT_COLUMNS} FROM ${BY_BACKUP}
+            WHERE backup_state = 'clean' AND backup_txid > 0 AND state = 'active' AND state <> 'deleted'
+              AND away_since IS NULL AND driver = 'local' AND coalesce(opened_at, created_at) < ?
+            ORDER BY coalesce(opened_at, created_at), id LIMIT ?`,
+      params: [before, limit],
+    });
+    return rows as unknown[] as TenantRecord[];
+  }
+
+  /** How many tenants' last drill failed. */
+  async countFailing(): Promise<number> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT count(*) AS tenants FROM tenants INDEXED BY tenants_by_verify_failure
+            WHERE backup_verify_failure IS NOT NULL AND state <> 'deleted'`,
+      params: [],
+    });
+    return (rows[0] as { tenants: number }).tenants;
+  }
+
   /** How many tenants' files are not here. */
   async countAway(): Promise<number> {
     const { rows } = await this.#options.db.run({

@@ -189,9 +189,9 @@ function stateStatements(
         params: [now, actor, to, reason, ...params],
       },
       {
-        // While a tenant was closed its file may have been replaced by another.
+        // While a tenant was closed its file may have been replaced by another. Who moves it sees to that himself.
         sql: `UPDATE tenants SET state = ?, reason = ?, updated_at = ?, deleted_at = ?,
-                backup_state = iif(? = 'active' AND backup_state <> 'none', 'dirty', backup_state)
+                backup_state = iif(? = 'active' AND state <> 'moving' AND backup_state <> 'none', 'dirty', backup_state)
               WHERE ${condition} RETURNING ${TENANT_COLUMNS}`,
         params: [to, reason, now, to === "deleted" ? now : null, to, ...params],
       },

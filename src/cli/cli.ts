@@ -19,6 +19,7 @@ export interface GlobalSettings {
   readonly data: string;
   readonly migrations: string;
   readonly replica?: string;
+  readonly snapshots?: string;
 }
 
 /** How a command opens the data folder. */
@@ -71,7 +72,7 @@ export class Cli {
 
   /** Opens the data folder. The caller closes it. @throws {TenantryError} `DATABASE_*`, `MIGRATIONS_INVALID` */
   async open({ create = false, migrations = false, ...options }: OpenOptions = {}): Promise<Tenantry> {
-    const { data, migrations: folder, replica } = this.settings;
+    const { data, migrations: folder, replica, snapshots } = this.settings;
     if (!create && !(await isDataFolder(data))) {
       throw new WrongUse(
         `There is no data folder at "${data}".`,
@@ -80,7 +81,13 @@ export class Cli {
     }
     const from = migrations === true ? folder : migrations || undefined;
     try {
-      return await createTenantry({ data, migrations: from, replica: replica || undefined, ...options });
+      return await createTenantry({
+        data,
+        migrations: from,
+        replica: replica || undefined,
+        snapshots: snapshots || undefined,
+        ...options,
+      });
     } catch (error) {
       if (!isTenantryError(error) || !error.code.startsWith("DATABASE_")) throw error;
       // Nothing but the catalog has been opened, and its errors do not say so.

@@ -41,6 +41,12 @@ export function createProgram(screen: Screen): { readonly program: Command; read
     .addOption(setting("--data <dir>", "the data folder").default(DEFAULT_DATA))
     .addOption(setting("--migrations <dir>", "the folder of the migrations").default(DEFAULT_MIGRATIONS))
     .addOption(setting("--replica <url>", "where tenants are replicated to, such as s3://bucket/tenants"))
+    .addOption(
+      setting(
+        "--snapshots <url>",
+        "where snapshots are kept, compressed; files in the data folder if not given",
+      ),
+    )
     .addOption(setting("--json", "print results and errors as JSON"))
     .configureHelp({
       showGlobalOptions: true,

@@ -60,3 +60,13 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
     throw new InvalidArgumentError(`It is a whole number ${range}.`);
   };
 }
+
+const SIZE_BYTES: Readonly<Record<string, number>> = { KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
+
+/** Bytes of `500MB`, `50GB` or `2TB`. @throws {InvalidArgumentError} */
+export function parseSize(text: string): number {
+  const [, count = "", unit = ""] = /^(\d{1,6})([KMGT]B)$/i.exec(text) ?? [];
+  const bytes = Number(count) * (SIZE_BYTES[unit.toUpperCase()] ?? 0);
+  if (bytes >= 1) return bytes;
+  throw new InvalidArgumentError("It is a number with KB, MB, GB or TB, such as 50GB.");
+}

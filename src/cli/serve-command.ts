@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 
+import { DEFAULT_DRILL_SAMPLE } from "../backups/timetable.ts";
 import { importVerificationKeys } from "../auth/signing-key.ts";
 import {
   DEFAULT_EXECUTOR_MAX_RSS_BYTES,
@@ -19,7 +20,7 @@ import { isTenantryError } from "../tenantry-error.ts";
 import type { Tenantry } from "../tenantry.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
-import { counted, wholeNumber } from "./quantity.ts";
+import { counted, parseDurationSeconds, parseSize, wholeNumber } from "./quantity.ts";
 import { makeSampleTenants, sampleMigrations } from "./sample-tenants.ts";
 import { EXIT_FAILED, WrongUse } from "./report-error.ts";
 import { LOG_LEVELS, type LogLevel, serverLog } from "./server-log.ts";
@@ -53,6 +54,14 @@ interface ServeOptions {
   readonly executors: number;
   readonly statementTimeout: number;
   readonly executorMaxRss: number;
+  readonly snapshotCron?: string;
+  readonly snapshotKeep?: number;
+  /** Seconds. */
+  readonly snapshotMaxAge?: number;
+  readonly verifyCron?: string;
+  readonly verifySample: number;
+  /** Bytes. */
+  readonly diskBudget?: number;
   readonly logLevel: LogLevel;
   readonly graceMs: number;
 }
@@ -160,6 +169,27 @@ export function serveCommand(program: Command, cli: Cli): void {
         .argParser(wholeNumber(1))
         .default(DEFAULT_EXECUTOR_MAX_RSS_BYTES),
     )
+    .addOption(
+      setting("--snapshot-cron <line>", "when a snapshot of every tenant is taken, in UTC: '30 3 * * *'"),
+    )
+    .addOption(setting("--snapshot-keep <n>", "snapshots kept of each tenant").argParser(wholeNumber(1)))
+    .addOption(
+      setting("--snapshot-max-age <time>", "drop older ones, such as 30d; never the newest").argParser(
+        parseDurationSeconds,
+      ),
+    )
+    .addOption(setting("--verify-cron <line>", "when restores are tried out, in UTC: '0 4 * * *'"))
+    .addOption(
+      setting("--verify-sample <n>", "of how many tenants, at random")
+        .argParser(wholeNumber(1))
+        .default(DEFAULT_DRILL_SAMPLE),
+    )
+    .addOption(
+      setting(
+        "--disk-budget <size>",
+        "such as 50GB: cold tenants leave the disk for the replica, and come back on use",
+      ).argParser(parseSize),
+    )
     .addOption(setting("--log-level <level>", "what is logged to stderr").choices(LOG_LEVELS).default("warn"))
     .addOption(
       setting("--grace-ms <n>", "how long running requests may take at the end")
@@ -201,6 +231,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   try {
     if (replica) await startBackups(cli, tenantry, options.logLevel);
     if (sample) await makeSampleTenants(tenantry);
+    await startRecovery(cli, tenantry, options);
     const pool = await startExecutors(tenantry, options);
     const { hono, access, control, sockets } = tenantry.app({
       ...(pool && { pool }),
@@ -247,6 +278,24 @@ async function startBackups({ screen }: Cli, tenantry: Tenantry, logLevel: LogLe
     screen.note(`Backups are OFF: ${error.message}`);
     if (error.hint !== undefined) screen.note(error.hint);
   }
+}
+
+async function startRecovery(cli: Cli, { recovery }: Tenantry, options: ServeOptions): Promise<void> {
+  const { snapshotCron, snapshotKeep, snapshotMaxAge, verifyCron, verifySample, diskBudget } = options;
+  if ((verifyCron || diskBudget !== undefined) && !cli.settings.replica) {
+    throw new WrongUse("Drills and a disk budget need a replica.", "Name it with --replica URL.");
+  }
+  await recovery.startTimetable({
+    ...(snapshotCron && {
+      snapshots: {
+        cron: snapshotCron,
+        keep: snapshotKeep,
+        maxAgeMs: snapshotMaxAge === undefined ? undefined : snapshotMaxAge * 1000,
+      },
+    }),
+    ...(verifyCron && { drills: { cron: verifyCron, sample: verifySample } }),
+  });
+  if (diskBudget !== undefined) recovery.keepWithin(diskBudget);
 }
 
 async function startExecutors(tenantry: Tenantry, options: ServeOptions): Promise<ExecutorPool | undefined> {

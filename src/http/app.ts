@@ -122,7 +122,13 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     await catalog.count();
     const failure = parts.failure?.();
     if (failure !== undefined) throw failure;
-    return c.json({ status: "ready", ...(parts.backups && { backups: parts.backups() }) });
+    // An alarm for people, and no reason to send requests elsewhere.
+    const failedDrills = await catalog.backups.countFailing();
+    return c.json({
+      status: "ready",
+      ...(parts.backups && { backups: parts.backups() }),
+      ...(failedDrills > 0 && { alarms: { failedDrills } }),
+    });
   });
 
   const admin = new Hono<AdminEnv>();

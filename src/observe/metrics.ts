@@ -91,6 +91,22 @@ export class Metrics {
         for (const [state, tenants] of Object.entries(await catalog.count())) this.set({ state }, tenants);
       },
     });
+    void new Gauge({
+      name: "tenantry_backups_failed_drills",
+      help: "Tenants whose last restore that was tried out failed, or came back with other rows.",
+      registers,
+      async collect() {
+        this.set(await catalog.backups.countFailing());
+      },
+    });
+    void new Gauge({
+      name: "tenantry_tenants_away",
+      help: "Tenants whose file is in the replica alone.",
+      registers,
+      async collect() {
+        this.set(await catalog.backups.countAway());
+      },
+    });
     const top = this.#top;
     void new Gauge({
       name: "tenantry_tenant_requests",
