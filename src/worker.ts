@@ -29,6 +29,13 @@ export {
 export interface WorkerSettings extends WorkerTenantryOptions {
   /** Options of the HTTP application, with the key to begin with. */
   readonly app?: WorkerAppOptions;
+  /** An application of your own in place of Tenantry's: it has `tenantry.middleware()`, and its own users. */
+  readonly mount?: (tenantry: WorkerTenantry) => MountedApp;
+}
+
+/** Whatever answers requests, such as a Hono application. */
+export interface MountedApp {
+  fetch(request: Request, env?: unknown, ctx?: never): Response | Promise<Response>;
 }
 
 /** What a Worker is given with each request. */
@@ -43,7 +50,7 @@ export interface TenantryWorker<Env> {
 
 interface Composed {
   readonly tenantry: WorkerTenantry;
-  readonly respond: (request: Request) => Response | Promise<Response>;
+  readonly app: MountedApp;
 }
 
 /**
@@ -63,24 +70,23 @@ export function tenantryWorker<Env>(
   let composed: Composed | undefined;
 
   const compose = async (env: Env): Promise<Composed> => {
-    const { app: appOptions, ...options } = await configure(env);
+    const { app: appOptions, mount, ...options } = await configure(env);
     const tenantry = await createWorkerTenantry(options);
-    const { hono } = await tenantry.app(appOptions);
-    return { tenantry, respond: (request) => hono.fetch(request) };
+    return { tenantry, app: mount ? mount(tenantry) : (await tenantry.app(appOptions)).hono };
   };
-  const answer = async (request: Request, env: Env): Promise<Response> => {
+  const answer = async (request: Request, env: Env, ctx: WorkerContext): Promise<Response> => {
     try {
       // Two that come first compose twice: a promise of one request's is not the other's to wait for.
       composed ??= await compose(env);
     } catch (error) {
       return misconfigured(error);
     }
-    return composed.respond(request);
+    return composed.app.fetch(request, env, ctx as never);
   };
 
   return {
     async fetch(request, env, ctx) {
-      const answering = answer(request, env);
+      const answering = answer(request, env, ctx);
       // A client that hangs up does not end what was begun for it.
       ctx.waitUntil(answering.then(() => composed?.tenantry.afterRequest()));
       return answering;
