@@ -39,7 +39,6 @@ describe("creating a tenant", () => {
       backupSettledAt: null,
       backupVerifiedAt: null,
       backupVerifyFailure: null,
-      durability: null,
       ...DEFAULT_TENANT_SETTINGS,
     });
     expect(await catalog.get(acme, { fresh: true })).toEqual(made);

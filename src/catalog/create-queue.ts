@@ -58,13 +58,13 @@ interface Made {
 
 const INSERT_SQL = `
 INSERT INTO tenants (id, incarnation, state, driver, shard, schema_version, schema_hash, size_bytes,
-  created_at, updated_at, statement_timeout_ms, transaction_timeout_ms, max_bytes, blocked, block_reason, jwt_key,
+  created_at, updated_at, statement_timeout_ms, transaction_timeout_ms, max_bytes, blocked, block_reason, jwt_key, durability,
   backup_state)
 SELECT made.value ->> 'id', made.value ->> 'incarnation', made.value ->> 'state', made.value ->> 'driver',
   made.value ->> 'shard', made.value ->> 'schemaVersion', made.value ->> 'schemaHash',
   made.value ->> 'sizeBytes', made.value ->> 'createdAt', made.value ->> 'updatedAt',
   made.value ->> 'statementTimeoutMs', made.value ->> 'transactionTimeoutMs', made.value ->> 'maxBytes',
-  made.value ->> 'blocked', made.value ->> 'blockReason', made.value ->> 'jwtKey', made.value ->> 'backupState'
+  made.value ->> 'blocked', made.value ->> 'blockReason', made.value ->> 'jwtKey', made.value ->> 'durability', made.value ->> 'backupState'
 FROM json_each(?) AS made WHERE true
 ON CONFLICT (id) DO UPDATE SET
   incarnation = excluded.incarnation, state = excluded.state, reason = NULL, driver = excluded.driver,
@@ -74,7 +74,7 @@ ON CONFLICT (id) DO UPDATE SET
   transaction_timeout_ms = excluded.transaction_timeout_ms, max_bytes = excluded.max_bytes,
   blocked = excluded.blocked, block_reason = excluded.block_reason, jwt_key = excluded.jwt_key,
   backup_state = excluded.backup_state, backup_epoch = 1, backup_txid = 0, backup_settled_at = NULL,
-  backup_verified_at = NULL, backup_verify_failure = NULL, away_since = NULL, durability = NULL
+  backup_verified_at = NULL, backup_verify_failure = NULL, away_since = NULL, durability = excluded.durability
 WHERE tenants.state = 'deleted'`;
 
 const AUDIT_SQL = `
@@ -214,7 +214,6 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
     backupVerifiedAt: null,
     backupVerifyFailure: null,
     awaySince: null,
-    durability: null,
     ...DEFAULT_TENANT_SETTINGS,
     ...tenant.settings,
   };

@@ -10,7 +10,6 @@ import {
   type LiveTenantState,
   type SettingsUpdate,
   TENANT_COLUMNS,
-  type TenantDurability,
   type TenantRecord,
   type TenantState,
 } from "./tenant-record.ts";
@@ -41,8 +40,6 @@ export interface TenantUpdate extends SettingsUpdate {
   readonly sizeBytes?: number | undefined;
   /** Milliseconds since 1970. */
   readonly openedAt?: number | undefined;
-  /** Null leaves it to the server's own rule. */
-  readonly durability?: TenantDurability | null | undefined;
 }
 
 /** The column of each fact. */

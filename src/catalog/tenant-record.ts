@@ -62,6 +62,8 @@ export interface TenantSettings {
   readonly blockReason: string | null;
   /** An Ed25519 public key besides the server's: tokens signed with its other half are good for this tenant. */
   readonly jwtKey: string | null;
+  /** When its writes are acknowledged; null for the server's own rule. */
+  readonly durability: TenantDurability | null;
 }
 
 /** Settings that change; what is left out, or undefined, stays. */
@@ -75,6 +77,7 @@ export const DEFAULT_TENANT_SETTINGS: TenantSettings = {
   blocked: null,
   blockReason: null,
   jwtKey: null,
+  durability: null,
 };
 
 /** What the catalog knows of a tenant. Times are milliseconds since 1970, UTC. */
@@ -114,8 +117,6 @@ export interface TenantRecord extends TenantSettings {
    * Its first use brings it back.
    */
   readonly awaySince: number | null;
-  /** When its writes are acknowledged; null for the server's own rule. */
-  readonly durability: TenantDurability | null;
 }
 
 /** The columns as a record's properties, so that a row needs no translation. */

@@ -37,6 +37,8 @@ export async function showTenant(
     ["transactions", record.transactionTimeoutMs === null ? null : `${record.transactionTimeoutMs} ms`],
     ["size limit", record.maxBytes === null ? null : bytesText(record.maxBytes)],
     ["JWT key", record.jwtKey],
+    ["durability", record.durability],
+    ["backups", record.backupState === "none" ? null : record.backupState],
     ["deleted", record.deletedAt === null ? null : `${momentText(record.deletedAt)} UTC`],
     ["incarnation", record.incarnation],
     ["driver", record.driver],

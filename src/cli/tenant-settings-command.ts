@@ -2,7 +2,12 @@
 // Decides nothing about what makes sense: the lifecycle does.
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { TENANT_BLOCKS, type TenantBlock } from "../catalog/tenant-record.ts";
+import {
+  TENANT_BLOCKS,
+  TENANT_DURABILITIES,
+  type TenantBlock,
+  type TenantDurability,
+} from "../catalog/tenant-record.ts";
 import { databasePath } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import type { Cli } from "./cli.ts";
@@ -78,6 +83,29 @@ export function settingsCommands(tenants: Command, cli: Cli): void {
       cli.use({}, ({ lifecycle }) =>
         eachTenant(cli, names, "unblocked", (id) =>
           lifecycle.configure(id, { blocked: null }, { actor: cli.actor }),
+        ),
+      ),
+    );
+
+  tenants
+    .command("durability")
+    .description(
+      "set when writes of tenants are acknowledged: once they are committed, or in the replica, too",
+    )
+    .argument("<tenants...>")
+    .addOption(
+      new Option("--when <when>", "none for the server's own rule")
+        .choices([...TENANT_DURABILITIES, NONE])
+        .makeOptionMandatory(),
+    )
+    .addHelpText(
+      "after",
+      examples([["tenantry tenants durability acme --when replicated", "no write of acme is lost"]]),
+    )
+    .action((names: string[], { when }: { when: TenantDurability | typeof NONE }) =>
+      cli.use({}, ({ lifecycle }) =>
+        eachTenant(cli, names, "set the durability of", (id) =>
+          lifecycle.configure(id, { durability: when === NONE ? null : when }, { actor: cli.actor }),
         ),
       ),
     );

@@ -7,7 +7,12 @@ import { SCOPES } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { KeyRecord } from "../catalog/key-table.ts";
 import { MAX_PAGE_LIMIT } from "../catalog/page-cursor.ts";
-import { TENANT_BLOCKS, TENANT_STATES, type TenantRecord } from "../catalog/tenant-record.ts";
+import {
+  TENANT_BLOCKS,
+  TENANT_DURABILITIES,
+  TENANT_STATES,
+  type TenantRecord,
+} from "../catalog/tenant-record.ts";
 import type { TenantQuery } from "../catalog/tenant-table.ts";
 import { migrationStatus } from "../migrations/migration-status.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
@@ -41,6 +46,7 @@ export const TENANT_SETTINGS = {
   blocked: v.optional(v.nullable(v.picklist(TENANT_BLOCKS))),
   blockReason: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(MAX_BLOCK_REASON_LENGTH)))),
   jwtKey: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(MAX_JWT_KEY_LENGTH)))),
+  durability: v.optional(v.nullable(v.picklist(TENANT_DURABILITIES))),
 };
 
 /** `POST /admin/tenants`. */

@@ -2,7 +2,7 @@
 // Checks nothing: the routes check their own bodies.
 import * as v from "valibot";
 import { SCOPES } from "../../auth/caller.ts";
-import { TENANT_BLOCKS, TENANT_STATES } from "../../catalog/tenant-record.ts";
+import { TENANT_BLOCKS, TENANT_DURABILITIES, TENANT_STATES } from "../../catalog/tenant-record.ts";
 import type { BodyDescription } from "./route-description.ts";
 
 const time = v.pipe(v.number(), v.integer(), v.description("Milliseconds since 1970, UTC."));
@@ -42,6 +42,10 @@ export const TENANT = v.object({
   blocked: v.pipe(v.nullable(v.picklist(TENANT_BLOCKS)), v.description("What its callers cannot do.")),
   blockReason: v.nullable(v.string()),
   jwtKey: v.pipe(v.nullable(v.string()), v.description("A public key whose tokens are good for it alone.")),
+  durability: v.pipe(
+    v.nullable(v.picklist(TENANT_DURABILITIES)),
+    v.description("When its writes are acknowledged: once committed, or once in the replica, too."),
+  ),
 });
 export const KEY = v.object({
   id: v.string(),
