@@ -159,7 +159,7 @@ for (const durability of ["replicated", "normal"] as const) {
         const found = await litestreamsOf(dir);
         return found.length > 0 && found;
       });
-      killed = true;
+      now.killed = true;
       server.process.kill("SIGKILL");
       await Promise.all(writers);
       await until("Litestream has ended with it", () => !pids.some(isAlive));
