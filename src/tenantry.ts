@@ -16,6 +16,7 @@ import type { ExecutorSettings } from "./executors/executor-settings.ts";
 import { ExecutorPool, type ExecutorPoolOptions } from "./executors/executor-pool.ts";
 import { CHECKPOINT_PAGES_REPLICATED, type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
 import type { LocalHandle } from "./drivers/local/local-handle.ts";
+import { StatementCounter } from "./drivers/statement-figures.ts";
 import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
 import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
 import { readMigrations } from "./migrations/read-migrations.ts";
@@ -113,6 +114,8 @@ export interface Tenantry extends AsyncDisposable {
   currentTenant(): TenantId;
   /** Runs `fn` with every tenant in reach, also inside a tenant's scope. */
   acrossTenants<T>(fn: () => T): T;
+  /** What the statements of tenants came to that ran in this process. */
+  readonly statements: StatementCounter;
   /** The HTTP application over these tenants: rows, SQL, schema, administration. */
   app(options?: ServerOptions): ServedApp;
   /**
@@ -162,6 +165,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   /** Asks this process's own replication, or the server that has it. */
   const bringOver = async (id: TenantId, timeoutMs: number): Promise<number> =>
     replication ? (await replication).replicated(id, timeoutMs) : askReplicated(dir, id, timeoutMs);
+  const counter = new StatementCounter();
   const marks = new WriteMarks({
     catalog: () => catalog,
     all: marksWrites,
@@ -191,9 +195,13 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       statementCacheEntries: options.statementCacheEntries,
       maxSessions: options.maxSessions,
       maxDatabaseBytes: options.maxDatabaseBytes,
-      statements: options.statements,
       checkpointPages: marksWrites ? CHECKPOINT_PAGES_REPLICATED : undefined,
     }),
+    statements: {
+      begin: (name) => options.statements?.begin(name),
+      end: (name, ms) => options.statements?.end(name, ms),
+      ran: (name, sql, ms, read, written) => counter.add(name, sql, ms, read, written),
+    },
     writes: {
       before: (name) => marks.before(name as TenantId),
       after: (name) => marks.after(name as TenantId),
@@ -353,6 +361,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     },
     currentTenant: () => scope.current(),
     acrossTenants: (fn) => scope.across(fn),
+    statements: counter,
     executors,
     backups: async (backupsOptions) => startBackups(backupsOptions),
     app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, dumpHosts = [], pool, ...appOptions } = {}) =>
@@ -371,6 +380,8 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
           moreAdminRoutes: new Hono<AdminEnv>()
             .route("/", fileRoutes({ files: driver.files, lifecycle, maxImportBytes }))
             .route("/", backupRoutes(recovery)),
+          figures: async (id) => (pool ? pool.figures(id) : counter.of(id)),
+          forgetStatements: async (id) => (pool ? pool.forgetStatements(id) : counter.forgetStatements(id)),
           importDump: dumpImporter({
             files: driver.files,
             lifecycle,

@@ -6,6 +6,7 @@ import { fileRoutes } from "../src/http/file-routes.ts";
 import { adminOpenApi, ROUTES } from "../src/http/openapi/admin-openapi.ts";
 import { namespaceRoutes } from "../src/http/namespace-routes.ts";
 import { NAMESPACE_ROUTES } from "../src/http/openapi/namespace-openapi.ts";
+import { namespaceStatsRoutes } from "../src/http/namespace-stats-routes.ts";
 import { queryRoutes } from "../src/http/query-routes.ts";
 import { restApp } from "./rest-app.ts";
 
@@ -45,6 +46,7 @@ test("the server's document lists the routes that there are, no more and no fewe
     ...fileRoutes({ maxImportBytes: 1 } as never).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...backupRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...namespaceRoutes(nothing).routes.map(({ method, path }) => [method, `/v1${path}`]),
+    ...namespaceStatsRoutes(nothing).routes.map(({ method, path }) => [method, `/v1${path}`]),
     ...queryRoutes(nothing).routes.map(({ method, path }) => [method, `/t/:tenant${path}`]),
   ].map(([method, path]) => `${method?.toLowerCase()} ${path?.replace(/:(\w+)/g, "{$1}")}`);
   const described = [...ROUTES, ...NAMESPACE_ROUTES].map(({ method, path }) => `${method} ${path}`);

@@ -128,10 +128,13 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
         return void work(job, async () => {
           const [, , tenant, startBefore] = message;
           assertInTime(startBefore);
-          const result = await runSql(
-            tenantry.tenants.runner(parseTenantId(tenant)),
-            deserialize(body as Uint8Array) as SqlAsk,
-          );
+          const ask = deserialize(body as Uint8Array) as SqlAsk;
+          const id = parseTenantId(tenant);
+          if (ask.kind === "forget") tenantry.statements.forgetStatements(id);
+          const result =
+            ask.kind === "figures" || ask.kind === "forget"
+              ? tenantry.statements.of(id)
+              : await runSql(tenantry.tenants.runner(id), ask);
           channel.send(["value", job], serialize(result));
         });
       case "begin":

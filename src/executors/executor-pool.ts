@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { LRUCache } from "lru-cache";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { DatabaseRunner } from "../database/tenant-database.ts";
+import { addedFigures, type StatementFigures } from "../drivers/statement-figures.ts";
 import type { EndReason } from "./executor.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
 import { jumpHash } from "./jump-hash.ts";
@@ -13,7 +14,7 @@ import type { Job, Pin } from "./job.ts";
 import { Lane } from "./lane.ts";
 import { Chores } from "./chores.ts";
 import type { ChoreName, Figures, HttpAsk, StreamAsk } from "./messages.ts";
-import { remoteRunner } from "./remote-runner.ts";
+import { askFigures, remoteRunner } from "./remote-runner.ts";
 import { type OffenderTimes, Offenders } from "./offenders.ts";
 import { AnswerStream } from "./answer-stream.ts";
 import { SpareExecutor } from "./spare-executor.ts";
@@ -249,6 +250,27 @@ export class ExecutorPool {
     });
   }
 
+  /** What a tenant's statements came to, in the executors that have run some. */
+  async figures(tenant: string): Promise<StatementFigures | undefined> {
+    return addedFigures((await this.#askAll(tenant, "figures")) as (StatementFigures | undefined)[]);
+  }
+
+  /** Forgets a tenant's statements one by one; what they came to in all stays. */
+  async forgetStatements(tenant: string): Promise<void> {
+    await this.#askAll(tenant, "forget");
+  }
+
+  #askAll(tenant: string, kind: "figures" | "forget"): Promise<unknown[]> {
+    const lanes = new Set([
+      this.#homeOf(tenant).lane,
+      ...(this.#apart.lane.pid === undefined ? [] : [this.#apart.lane]),
+    ]);
+    const timeoutMs = (): number => this.statementTimeoutMs;
+    return Promise.all(
+      [...lanes].map((lane) => askFigures(tenant, kind, { run: (job) => lane.run(job), timeoutMs })),
+    );
+  }
+
   /**
    * Does work on a whole database, in a process in which no request waits for it. It has no time limit.
    * @throws {TenantryError} what the work throws, and `OUTCOME_UNKNOWN`
@@ -381,7 +403,10 @@ export class ExecutorPool {
   }
 
   #placeOf(tenant: string): Place {
-    if (this.#isApart(tenant)) return this.#apart;
+    return this.#isApart(tenant) ? this.#apart : this.#homeOf(tenant);
+  }
+
+  #homeOf(tenant: string): Place {
     let place = this.#home.get(tenant);
     if (!place) {
       place = this.#places[jumpHash(tenant, this.#places.length)]!;

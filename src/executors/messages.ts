@@ -5,7 +5,7 @@ import type { Scope } from "../auth/caller.ts";
 import type { TransactionMode } from "../drivers/driver.ts";
 
 /** Raised with every change below. Both sides come from one checkout; a mismatch is a broken installation. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** What the main process asks. The number is the job's, unique for the executor's life. */
 export type Ask =
@@ -75,7 +75,8 @@ export const STREAM_OPEN = "open";
 
 /** Statements as an executor gets them. */
 export interface SqlAsk {
-  readonly kind: "run" | "batch" | "exec";
+  /** `figures` gives what is counted of the tenant's statements; `forget` forgets them one by one. */
+  readonly kind: "run" | "batch" | "exec" | "figures" | "forget";
   readonly statements: readonly { readonly sql: string; readonly params: readonly unknown[] }[];
   readonly options: object | undefined;
 }

@@ -61,6 +61,16 @@ export function remoteRunner(tenant: string, { lane, run, timeoutMs }: RemoteRun
   };
 }
 
+/** Asks an executor for what it has counted of a tenant's statements, or has it forget them one by one. */
+export function askFigures(
+  tenant: string,
+  kind: "figures" | "forget",
+  { run, timeoutMs }: Pick<RemoteRunnerParts, "run" | "timeoutMs">,
+): Promise<unknown> {
+  const ask = { kind, statements: [], options: undefined };
+  return value(tenant, timeoutMs(), ask, (job, startBefore) => ["sql", job, tenant, startBefore], run);
+}
+
 /** Begins on an executor; on the next one where the first is lost before it has answered. */
 async function begin(
   lane: () => Lane,

@@ -2,11 +2,13 @@
 // Constructs the HTTP room's own parts, and nothing else.
 import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { createGuard } from "../sql/guard.ts";
+import type { TenantId } from "../tenant-id.ts";
 import { type App, type AppOptions, type AppParts, createApp } from "./app.ts";
 import { forward } from "./forward.ts";
 import { forwardedStreams } from "./forward-streams.ts";
 import { HranaSockets } from "./hrana-sockets.ts";
 import { type ImportDump, namespaceRoutes } from "./namespace-routes.ts";
+import { namespaceStatsRoutes, type TenantFigures } from "./namespace-stats-routes.ts";
 import { NAMESPACE_ROUTES } from "./openapi/namespace-openapi.ts";
 import { streamHost } from "./stream-host.ts";
 
@@ -20,20 +22,31 @@ export interface ServedApp extends App {
 export interface ServedAppParts extends Omit<AppParts, "forward" | "failure" | "namespaces"> {
   /** Makes tenants of dumps elsewhere; only where databases are files. */
   readonly importDump?: ImportDump;
+  /** What a tenant's statements came to, wherever they ran. */
+  readonly figures?: TenantFigures;
+  /** Forgets a tenant's statements one by one. */
+  readonly forgetStatements?: (tenant: TenantId) => Promise<void>;
   /** Runs tenants' requests in other processes; without it they run in this one. */
   readonly pool?: ExecutorPool;
 }
 
 /** Composes the application with its sockets. @throws {TenantryError} `INVALID_OPTION` */
 export function createServedApp(
-  { pool, importDump, ...parts }: ServedAppParts,
+  { pool, importDump, figures, forgetStatements, ...parts }: ServedAppParts,
   options: AppOptions = {},
 ): ServedApp {
   const app = createApp(
     {
       ...parts,
       namespaces: (maxBodyBytes) => ({
-        routes: namespaceRoutes({ ...parts, maxBodyBytes, ...(importDump && { importDump }) }),
+        routes: namespaceRoutes({ ...parts, maxBodyBytes, ...(importDump && { importDump }) }).route(
+          "/",
+          namespaceStatsRoutes({
+            ...parts,
+            ...(figures && { figures }),
+            ...(forgetStatements && { forgetStatements }),
+          }),
+        ),
         described: NAMESPACE_ROUTES,
       }),
       ...(pool && { forward: (settings) => forward(pool, settings), failure: () => pool.failure }),

@@ -18,6 +18,8 @@ export interface StatementWatch {
   begin(): void;
   /** One has run for that long. */
   end(ms: number): void;
+  /** A caller's statement has run to its end. */
+  ran(sql: string, ms: number, rowsRead: number, rowsWritten: number): void;
 }
 
 /** What a connection is opened with. */
@@ -209,6 +211,7 @@ export class Connection {
       const started = performance.now();
       const { columns, declaredTypes, rows } = this.#rows(prepared, values, options, size);
       const meta = this.#meta(started, rows.length);
+      this.#watch?.ran(prepared.statement.source, meta.duration, rows.length, 0);
       return declaredTypes
         ? { columns, rows, meta, details: { declaredTypes, changes: 0, lastRowId: 0n } }
         : { columns, rows, meta };
@@ -224,6 +227,7 @@ export class Connection {
     const changed =
       changes > 0 || rowId !== rowIdBefore || (schema && this.#facts.schemaVersion !== schemaBefore);
     const meta = this.#metaOfWrite(started, changes, changed, rows.length);
+    this.#watch?.ran(prepared.statement.source, meta.duration, rows.length, changes);
     if (!declaredTypes) return { columns, rows, meta };
     const lastRowId = Number.isSafeInteger(rowId) ? BigInt(rowId) : this.#facts.exactRowId;
     return { columns, rows, meta, details: { declaredTypes, changes: ownChanges, lastRowId } };

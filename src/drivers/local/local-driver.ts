@@ -97,6 +97,8 @@ export interface WritesWatch {
 export interface StatementsWatch {
   begin(name: string): void;
   end(name: string, ms: number): void;
+  /** A caller's statement has run to its end. */
+  ran?(name: string, sql: string, ms: number, rowsRead: number, rowsWritten: number): void;
 }
 
 /** A {@link Driver} whose databases are files. */
@@ -168,7 +170,11 @@ export function localDriver({
       ? {
           ...handleOptions,
           ...(statements && {
-            watch: { begin: () => statements.begin(name), end: (ms) => statements.end(name, ms) },
+            watch: {
+              begin: () => statements.begin(name),
+              end: (ms) => statements.end(name, ms),
+              ran: (sql, ms, read, written) => statements.ran?.(name, sql, ms, read, written),
+            },
           }),
           ...(writes && {
             writes: { before: () => writes.before(name), after: () => writes.after(name) },

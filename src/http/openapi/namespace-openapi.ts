@@ -8,6 +8,7 @@ import {
   FORK_NAMESPACE_BODY,
   NAMESPACE_CONFIG,
 } from "../namespace-routes.ts";
+import { NAMESPACE_STATS } from "../namespace-stats-routes.ts";
 import { CURSOR } from "./document-shapes.ts";
 import type { RouteDescription } from "./route-description.ts";
 
@@ -96,5 +97,23 @@ export const NAMESPACE_ROUTES: readonly RouteDescription[] = [
     summary: "Fold a tenant's write-ahead log into its file",
     responses: DONE,
     errors: ["TENANT_NOT_FOUND", "DATABASE_BUSY"],
+  },
+  {
+    ...common,
+    method: "get",
+    path: "/v1/namespaces/{namespace}/stats",
+    summary: "What a tenant's statements came to since their process began",
+    responses: {
+      200: { description: "Rows, time, and the statements with most of them.", body: NAMESPACE_STATS },
+    },
+    errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    ...common,
+    method: "delete",
+    path: "/v1/namespaces/{namespace}/stats/{list}",
+    summary: "Forget a tenant's statements one by one; what they came to in all stays",
+    responses: DONE,
+    errors: ["TENANT_NOT_FOUND", "INVALID_ARGUMENT"],
   },
 ];
