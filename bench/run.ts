@@ -6,6 +6,7 @@ import { coldOpen } from "./cold-open.ts";
 import { throughExecutors } from "./executors.ts";
 import type { Finding } from "./figures.ts";
 import { fleetMigration } from "./fleet-migration.ts";
+import { hrana } from "./hrana.ts";
 import { hotRead } from "./hot-read.ts";
 import { hasWrk } from "./load.ts";
 import { memory } from "./memory.ts";
@@ -22,6 +23,7 @@ const NUMBERS: readonly { title: string; measure: (settings: Settings) => Promis
   { title: "executors", measure: throughExecutors },
   { title: "endless statements", measure: endlessStatements },
   { title: "fairness", measure: fairness },
+  { title: "Hrana", measure: hrana },
 ];
 
 const settings = readSettings(process.argv.slice(2));

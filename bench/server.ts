@@ -4,6 +4,7 @@
 import { Hono } from "hono";
 import { benchMigrations, openTenantry, READ_ONE, READ_WHOLE, tenantName } from "./fleet.ts";
 import { openBare } from "./bare.ts";
+import { addBareStatements } from "./bare-statements.ts";
 import { databasePath } from "../src/drivers/local/database-file.ts";
 import { listen } from "../src/http/listen.ts";
 import { errorResponse } from "../src/http/error-response.ts";
@@ -33,6 +34,7 @@ function bareServer(data: string): Hono {
   const whole = sqlite.prepare(READ_WHOLE);
   const app = new Hono();
   app.get(COMMON_PATH, (c) => c.json(one.get(c.req.param("id")) as object));
+  addBareStatements(app, sqlite);
   app.get("/t/:tenant/rest/customers", (c) => c.json([whole.get(c.req.query("id")?.slice("eq.".length))]));
   return app;
 }

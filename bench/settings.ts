@@ -74,7 +74,7 @@ const HELP = `npm run bench -- [options]
 Measures Tenantry beside the bare thing, turn by turn in one run, and prints ratios.
 
   --only 1,2         which numbers: 1 hot read, 2 cold open, 3 new tenant, 4 migration, 5 memory,
-                     6 executors, 7 endless statements, 8 fairness; all if not given
+                     6 executors, 7 endless statements, 8 fairness, 9 Hrana; all if not given
   --quick            small sizes, for a look; the ratios of a full run are the ones to go by
   --rounds N         turns of each side               (${FULL.rounds})
   --seconds N        seconds of load in a turn        (${FULL.seconds})
@@ -127,7 +127,7 @@ export function readSettings(args: readonly string[]): Settings | undefined {
     throw new Error(`--${name} is a number above 0, not "${given}".`);
   };
   return {
-    only: values.only === undefined ? [1, 2, 3, 4, 5, 6, 7, 8] : values.only.split(",").map(Number),
+    only: values.only === undefined ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : values.only.split(",").map(Number),
     rounds: size("rounds", values.rounds, sizes.rounds),
     seconds: size("seconds", values.seconds, sizes.seconds),
     connections: size("connections", values.connections, sizes.connections),

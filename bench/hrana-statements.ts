@@ -1,0 +1,82 @@
+// Owns what number 9 asks: the tables, the statements, and the bodies that @libsql/client sends for them.
+// Sends nothing.
+import type Database from "better-sqlite3";
+import { READ_ONE } from "./fleet.ts";
+
+/** Rows and columns of the large answer. */
+const ROWS = 10_000;
+export const READ_ROWS = "SELECT id, name, email, total, city FROM bench_rows";
+/** One of a hundred. */
+export const INSERT = "INSERT INTO bench_inserts (name, total) VALUES (?, ?)";
+export const INSERTS = 100;
+
+const TABLES = `
+CREATE TABLE bench_rows (id INTEGER PRIMARY KEY, name TEXT, email TEXT, total REAL, city TEXT);
+CREATE TABLE bench_inserts (id INTEGER PRIMARY KEY, name TEXT, total REAL);
+CREATE TABLE bench_accounts (id INTEGER PRIMARY KEY, balance REAL);
+INSERT INTO bench_accounts VALUES (1, 100), (2, 100);
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
+INSERT INTO bench_rows
+SELECT i, 'Customer number ' || i, 'customer' || i || '@example.com', i * 1.37, 'Bergen' FROM n;`;
+
+/** Makes the tables of a tenant. */
+export function makeTables(sqlite: Database.Database): void {
+  sqlite.exec(TABLES);
+}
+
+const text = (value: string): object => ({ type: "text", value });
+const float = (value: number): object => ({ type: "float", value });
+const statement = (sql: string, args: readonly object[] = []): object => ({
+  sql,
+  args,
+  named_args: [],
+  want_rows: true,
+});
+
+/** One row, as a pipeline and as `/query` has it. */
+export const ONE_ROW = {
+  pipeline: pipeline({ type: "execute", stmt: statement(READ_ONE, [{ type: "integer", value: "1" }]) }),
+  query: JSON.stringify({ sql: READ_ONE, params: [1] }),
+} as const;
+
+/** The large answer. */
+export const MANY_ROWS: string = pipeline({ type: "execute", stmt: statement(READ_ROWS) });
+
+/** What is inserted by the n-th of the hundred. */
+export function insertOf(n: number): [name: string, total: number] {
+  return [`Customer number ${n}`, n * 1.37];
+}
+
+/** A hundred inserts in a transaction, as a batch is sent. */
+export const INSERT_BATCH: string = pipeline(
+  { type: "store_sql", sql_id: 1, sql: INSERT },
+  {
+    type: "batch",
+    batch: {
+      steps: [
+        { stmt: statement("BEGIN IMMEDIATE") },
+        ...Array.from({ length: INSERTS }, (_, n) => {
+          const [name, total] = insertOf(n);
+          return {
+            stmt: { sql_id: 1, args: [text(name), float(total)], named_args: [], want_rows: true },
+            condition: { type: "ok", step: n },
+          };
+        }),
+        { stmt: statement("COMMIT"), condition: { type: "ok", step: INSERTS } },
+        { stmt: statement("ROLLBACK"), condition: { type: "not", cond: { type: "ok", step: INSERTS + 1 } } },
+      ],
+    },
+  },
+);
+
+/** The statements of an interactive transaction, between its BEGIN and its COMMIT. */
+export const TRANSACTION: readonly object[] = [
+  statement("SELECT balance FROM bench_accounts WHERE id = 1"),
+  statement("UPDATE bench_accounts SET balance = balance - ? WHERE id = 1", [float(1)]),
+  statement("UPDATE bench_accounts SET balance = balance + ? WHERE id = 2", [float(1)]),
+  statement("INSERT INTO bench_inserts (name, total) VALUES (?, ?)", [text("moved"), float(1)]),
+];
+
+function pipeline(...requests: readonly object[]): string {
+  return JSON.stringify({ baton: null, requests: [...requests, { type: "close" }] });
+}
