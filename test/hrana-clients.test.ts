@@ -1,4 +1,5 @@
-// Owns that unmodified libSQL clients work on a tenant: @libsql/client over HTTP, @tursodatabase/serverless, and
+// Owns that unmodified libSQL clients work on a tenant: @libsql/client over HTTP and over WebSocket,
+// @tursodatabase/serverless, and
 // drizzle's libSQL driver with its migrator. What the protocol says in detail is hrana-pipeline.test.ts's.
 import { createClient } from "@libsql/client";
 import { connect } from "@tursodatabase/serverless";
@@ -8,18 +9,21 @@ import { migrate } from "drizzle-orm/libsql/migrator";
 import { int, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createApiKey } from "../src/auth/api-key.ts";
+import { listen } from "../src/http/listen.ts";
 import { runningServer, type RunningTestServer } from "./support/running-server.ts";
 
 const EXECUTORS = { executors: 1 };
 
 describe.each([
-  ["in the server's process", undefined],
-  ["in an executor", EXECUTORS],
-])("%s", (_, executors) => {
+  ["in the server's process", undefined, "http"],
+  ["in an executor", EXECUTORS, "http"],
+  ["in the server's process, over a WebSocket", undefined, "ws"],
+  ["in an executor, over a WebSocket", EXECUTORS, "ws"],
+] as const)("%s", (_, executors, scheme) => {
   const serve = (): Promise<RunningTestServer> => runningServer({ ...(executors && { executors }) });
 
   const libsql = (server: RunningTestServer, options: object = {}): ReturnType<typeof createClient> => {
-    const client = createClient({ url: `${server.url}/t/acme/`, ...options });
+    const client = createClient({ url: `${scheme}://127.0.0.1:${server.port}/t/acme/`, ...options });
     onTestFinished(() => client.close());
     return client;
   };
@@ -79,7 +83,9 @@ describe.each([
       other.execute("INSERT INTO customers (name) VALUES ('other')"),
     );
     const { pool } = server;
-    if (pool) await vi.waitFor(() => expect(pool.stats().executors[0]?.waiting).toBeGreaterThan(0));
+    // a socket of its own has fewer at once
+    if (pool && scheme === "http")
+      await vi.waitFor(() => expect(pool.stats().executors[0]?.waiting).toBeGreaterThan(0));
     await transaction.batch(["INSERT INTO customers (name) VALUES ('one again')"]);
     await transaction.commit();
     await Promise.all(waiting);
@@ -109,7 +115,7 @@ describe.each([
     const server = await serve();
     const wrong = createClient({ url: `${server.url}/t/acme` });
     await expect(wrong.execute("SELECT 1")).rejects.toThrow(/End the database URL with a slash/);
-    const nobody = createClient({ url: `${server.url}/t/nobody/` });
+    const nobody = createClient({ url: `${scheme}://127.0.0.1:${server.port}/t/nobody/` });
     await expect(nobody.execute("SELECT 1")).rejects.toMatchObject({ code: "TENANT_NOT_FOUND" });
     const { secret, hash } = await createApiKey();
     await server.tenantry.catalog.addKey({
@@ -127,33 +133,36 @@ describe.each([
     });
   });
 
-  test("@tursodatabase/serverless prepares, iterates, batches and keeps its stream", async () => {
-    const server = await serve();
-    const db = connect({ url: `${server.url}/t/acme` });
-    onTestFinished(() => db.close());
-    await db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t (v) VALUES ('a'), ('b')");
-    const select = await db.prepare("SELECT * FROM t WHERE id >= ? ORDER BY id");
-    expect(await select.all([1])).toEqual([
-      { id: 1, v: "a" },
-      { id: 2, v: "b" },
-    ]);
-    expect(await select.get([2])).toEqual({ id: 2, v: "b" });
-    const insert = await db.prepare("INSERT INTO t (v) VALUES (?)");
-    expect(await insert.run(["c"])).toMatchObject({ changes: 1, lastInsertRowid: 3 });
-    await db.batch(["INSERT INTO t (v) VALUES ('d')", "INSERT INTO t (v) VALUES ('e')"]);
-    const rows: unknown[] = [];
-    for await (const row of select.iterate([4])) rows.push(row);
-    expect(rows).toHaveLength(2);
-    await expect(db.exec("INSERT INTO t (id) VALUES (1)")).rejects.toThrow(/UNIQUE constraint failed/);
-    const move = db.transaction(async (fail: boolean) => {
-      await db.exec("DELETE FROM t");
-      if (fail) throw new Error("no");
-    });
-    await expect(move(true)).rejects.toThrow("no");
-    expect((await select.all([1])).length).toBe(5);
-    await move(false);
-    expect((await select.all([1])).length).toBe(0);
-  });
+  test.skipIf(scheme === "ws")(
+    "@tursodatabase/serverless prepares, iterates, batches and keeps its stream",
+    async () => {
+      const server = await serve();
+      const db = connect({ url: `${server.url}/t/acme` });
+      onTestFinished(() => db.close());
+      await db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t (v) VALUES ('a'), ('b')");
+      const select = await db.prepare("SELECT * FROM t WHERE id >= ? ORDER BY id");
+      expect(await select.all([1])).toEqual([
+        { id: 1, v: "a" },
+        { id: 2, v: "b" },
+      ]);
+      expect(await select.get([2])).toEqual({ id: 2, v: "b" });
+      const insert = await db.prepare("INSERT INTO t (v) VALUES (?)");
+      expect(await insert.run(["c"])).toMatchObject({ changes: 1, lastInsertRowid: 3 });
+      await db.batch(["INSERT INTO t (v) VALUES ('d')", "INSERT INTO t (v) VALUES ('e')"]);
+      const rows: unknown[] = [];
+      for await (const row of select.iterate([4])) rows.push(row);
+      expect(rows).toHaveLength(2);
+      await expect(db.exec("INSERT INTO t (id) VALUES (1)")).rejects.toThrow(/UNIQUE constraint failed/);
+      const move = db.transaction(async (fail: boolean) => {
+        await db.exec("DELETE FROM t");
+        if (fail) throw new Error("no");
+      });
+      await expect(move(true)).rejects.toThrow("no");
+      expect((await select.all([1])).length).toBe(5);
+      await move(false);
+      expect((await select.all([1])).length).toBe(0);
+    },
+  );
 
   test("drizzle migrates, writes, reads and runs transactions", async () => {
     const users = sqliteTable("users", {
@@ -193,21 +202,39 @@ describe.each([
   });
 });
 
-test("kill -9 of an executor: a transaction is lost with a word about it, and its client goes on", async () => {
-  const server = await runningServer({ executors: EXECUTORS });
-  const client = createClient({ url: `${server.url}/t/acme/` });
+test.each(["http", "ws"])(
+  "kill -9 of an executor, over %s: a transaction is lost with a word about it, and its client goes on",
+  async (scheme) => {
+    const server = await runningServer({ executors: EXECUTORS });
+    const client = createClient({ url: `${scheme}://127.0.0.1:${server.port}/t/acme/` });
+    onTestFinished(() => client.close());
+    const transaction = await client.transaction("write");
+    await transaction.execute("INSERT INTO customers (name) VALUES ('lost')");
+    const pid = server.pool?.stats().executors[0]?.pid;
+    if (pid === undefined) throw new Error("no executor runs");
+    process.kill(pid, "SIGKILL");
+    await expect(transaction.commit()).rejects.toMatchObject({
+      code: expect.stringMatching(/^(?:STREAM_EXPIRED|OUTCOME_UNKNOWN)$/),
+    });
+    expect((await client.execute("SELECT count(*) AS n FROM customers")).rows[0]?.["n"]).toBe(0);
+    await client.batch(["INSERT INTO customers (name) VALUES ('kept')"], "write");
+    const next = await client.transaction("write");
+    await next.execute("DELETE FROM customers");
+    await next.commit();
+  },
+);
+
+test("@libsql/client goes on by itself on a new socket when its old one was closed", async () => {
+  const server = await runningServer();
+  const client = createClient({ url: `ws://127.0.0.1:${server.port}/t/acme` });
   onTestFinished(() => client.close());
-  const transaction = await client.transaction("write");
-  await transaction.execute("INSERT INTO customers (name) VALUES ('lost')");
-  const pid = server.pool?.stats().executors[0]?.pid;
-  if (pid === undefined) throw new Error("no executor runs");
-  process.kill(pid, "SIGKILL");
-  await expect(transaction.commit()).rejects.toMatchObject({
-    code: expect.stringMatching(/^(?:STREAM_EXPIRED|OUTCOME_UNKNOWN)$/),
-  });
-  expect((await client.execute("SELECT count(*) AS n FROM customers")).rows[0]?.["n"]).toBe(0);
-  await client.batch(["INSERT INTO customers (name) VALUES ('kept')"], "write");
-  const next = await client.transaction("write");
-  await next.execute("DELETE FROM customers");
-  await next.commit();
+  await client.execute("SELECT 1");
+  const transaction = await client.transaction("read");
+  await server.stop(0);
+  await expect(transaction.commit()).rejects.toMatchObject({ code: "TRANSACTION_CLOSED" });
+  const { hono, sockets } = server.tenantry.app();
+  const again = await listen(hono.fetch, { port: server.port, sockets });
+  expect((await client.execute("SELECT 42 AS x")).rows[0]?.["x"]).toBe(42);
+  client.close();
+  await again.close(0);
 });
