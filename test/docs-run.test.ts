@@ -13,9 +13,13 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type Block, blocksOf, pages, ROOT, SHOWN } from "./docs-blocks.ts";
 import { docExamples } from "./docs-examples.ts";
 import { checkout, entries } from "./docs-checkout.ts";
+import { NO_LITESTREAM } from "./support/litestream.ts";
 
 /** For a page, in milliseconds: a command line for each of its commands, on a machine that is busy. */
 const PAGE_TIMEOUT_MS = 180_000;
+
+/** Why a page cannot be run on this machine; undefined where it can. */
+const NEEDS: Readonly<Record<string, string | undefined>> = { "docs/backups.md": NO_LITESTREAM };
 
 const SHELL = new Set(["sh"]);
 const CODE = new Set(["ts", "js"]);
@@ -95,7 +99,7 @@ function expectOutput(printed: string, output: string | undefined, where: string
 }
 
 describe.each(pages().filter((page) => runnable.some((block) => block.page === page)))("%s", (page) => {
-  test(
+  test.skipIf(NEEDS[page])(
     "every command and program works, and prints what the page says",
     async () => {
       await using folder = await checkout(imports);
