@@ -70,6 +70,8 @@ export interface ServerOptions extends AppOptions {
    * @default none: SQL runs in this process
    */
   readonly pool?: ExecutorPool;
+  /** The hash of an API key for everything, by `hashApiKey()`, that is kept outside of the catalog. @default none */
+  readonly adminKeyHash?: string;
 }
 
 /** Options of {@link Tenantry.executors}. */
@@ -364,7 +366,13 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     statements: counter,
     executors,
     backups: async (backupsOptions) => startBackups(backupsOptions),
-    app: ({ maxImportBytes = DEFAULT_MAX_IMPORT_BYTES, dumpHosts = [], pool, ...appOptions } = {}) =>
+    app: ({
+      maxImportBytes = DEFAULT_MAX_IMPORT_BYTES,
+      dumpHosts = [],
+      pool,
+      adminKeyHash,
+      ...appOptions
+    } = {}) =>
       createServedApp(
         {
           catalog,
@@ -393,6 +401,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
           backups: backupsHealth,
           tenantRate,
           ...(pool && { pool }),
+          ...(adminKeyHash !== undefined && { adminKeyHash }),
         },
         appOptions,
       ),

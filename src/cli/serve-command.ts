@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 
 import { DEFAULT_DRILL_SAMPLE } from "../backups/timetable.ts";
+import { hashApiKey } from "../auth/api-key.ts";
 import { importVerificationKeys } from "../auth/signing-key.ts";
 import {
   DEFAULT_EXECUTOR_MAX_RSS_BYTES,
@@ -202,13 +203,17 @@ export function serveCommand(program: Command, cli: Cli): void {
         ["tenantry serve --sample", "three tenants, to try it"],
         ["tenantry serve --data /srv/tenants --durability full", "what is acknowledged survives a power cut"],
         ["tenantry serve --host 0.0.0.0 --base-domain example.com", "acme.example.com is acme; needs a key"],
-      ]) + "\n\nSIGTERM and SIGINT end it once the running requests are done; a second one ends it at once.",
+      ]) +
+        "\n\nTENANTRY_ADMIN_KEY, from tenantry token generate, is a key for everything that no catalog keeps." +
+        "\nSIGTERM and SIGINT end it once the running requests are done; a second one ends it at once.",
     )
     .action((options: ServeOptions) => serve(cli, options));
 }
 
 async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   const { screen } = cli;
+  // From the environment alone: what is an argument is in every list of processes.
+  const adminKey = process.env["TENANTRY_ADMIN_KEY"];
   const { host, port, sample, graceMs, durability, maxOpen, idleMs, maxDatabaseBytes } = options;
   const { acquireTimeout, busyTimeout, transactionTimeout } = options;
   const { replica } = cli.settings;
@@ -250,6 +255,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
       ...(options.publicKey !== undefined && {
         publicKeys: await importVerificationKeys(await readFile(options.publicKey, "utf8")),
       }),
+      ...(adminKey && { adminKeyHash: await hashApiKey(adminKey) }),
     });
     assertBindable(host, !(await access.isOpen()));
     const stopped = untilStopped();
