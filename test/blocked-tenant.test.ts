@@ -1,5 +1,6 @@
 // Holds: a blocked tenant takes no writes, or nothing, on every way to it, in this process and in executors, from the
 // next statement on; and its operator still can.
+import { createClient } from "@libsql/client";
 import { describe, expect, test } from "vitest";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { CLOSE, execute, HranaRequests } from "./support/hrana-requests.ts";
@@ -95,6 +96,21 @@ describe.each([
     for (const sql of [COUNT, INSERT, "BEGIN", "PRAGMA table_info(customers)"]) {
       expect(await hrana.one(execute(sql))).toEqual({ code: "BLOCKED", message: "Operation was blocked" });
     }
+    expect(await hrana.one({ type: "describe", sql: COUNT })).toMatchObject({ code: "BLOCKED" });
+    const entries = await hrana.cursor(null, { stmt: { sql: COUNT } }, { stmt: { sql: INSERT } });
+    expect(entries.slice(1).map(({ type, error }) => `${type} ${error?.code}`)).toEqual([
+      "step_error BLOCKED",
+      "step_error BLOCKED",
+    ]);
+    const socket = createClient({ url: `${server.url.replace("http", "ws")}/t/acme` });
+    await expect(socket.execute(COUNT)).rejects.toMatchObject({ code: "BLOCKED" });
+    await set(server, { blocked: "writes", blockReason: "unpaid" });
+    await expect(socket.execute(INSERT)).rejects.toMatchObject({
+      code: "BLOCKED",
+      message: /blocked: unpaid$/,
+    });
+    expect((await socket.execute(COUNT)).rows[0]?.["n"]).toBe(1);
+    socket.close();
     await set(server, { blocked: null });
     expect((await hrana.value(COUNT)).value).toBe("1");
   });

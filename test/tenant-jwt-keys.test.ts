@@ -1,7 +1,8 @@
 // Holds: a tenant's own key is good for that tenant alone, whatever its tokens say and however the tenant is named,
 // from the moment that it is set until the moment that it is not.
+import { createClient } from "@libsql/client";
 import { SignJWT } from "jose";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createApiKey } from "../src/auth/api-key.ts";
 import { exportSigningKey, generateSigningKey, type SigningKey } from "../src/auth/signing-key.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
@@ -146,6 +147,28 @@ describe("a tenant's own key", () => {
     }
     expect((await read("/rest/customers", await bearer({ p: { ro: { ns: ["acme"] } } }))).status).toBe(200);
     expect((await read("/rest/customers", await bearer({ a: "rw" }))).status).toBe(401);
+  });
+
+  test("counts over a WebSocket as well", async () => {
+    const server = await serve();
+    const client = async (tenant: string, claims: object, key?: SigningKey) => {
+      const url = `${server.url.replace("http", "ws")}/t/${tenant}`;
+      const made = createClient({ url, authToken: await sign(claims, key) });
+      onTestFinished(() => made.close());
+      return made;
+    };
+    const INSERT = "INSERT INTO customers (name) VALUES ('a') RETURNING id";
+    const reader = await client("acme", { a: "ro" });
+    expect((await reader.execute("SELECT 1 AS one")).rows[0]?.["one"]).toBe(1);
+    await expect(reader.execute(INSERT)).rejects.toMatchObject({ code: "BLOCKED" });
+    expect((await (await client("acme", { id: "acme" })).execute(INSERT)).rows).toHaveLength(1);
+    for (const [tenant, claims, key] of [
+      ["globex", { a: "rw" }, acmeKey],
+      ["acme", { id: "acme" }, globexKey],
+      ["acme", { a: "rw", exp: 1 }, acmeKey],
+    ] as const) {
+      await expect((await client(tenant, claims, key)).execute("SELECT 1")).rejects.toThrow();
+    }
   });
 
   test("ends at once when it is changed or taken away, and with its tenant", async () => {

@@ -125,6 +125,8 @@ export class BlockableSession implements Session {
   }
 
   describe(sql: string): StatementDescription {
+    const record = this.#peek();
+    if (record) assertReadable(record);
     return this.#session.describe(sql);
   }
 
