@@ -68,5 +68,5 @@ test("a file is imported with what its write-ahead log holds, stays as it is, an
 
   const refused = await cli.run(["tenants", "import", "bad", "-"], { input: "not a database, by any means" });
   expect(refused).toMatchObject({ code: 1, stdout: "" });
-  expect(refused.stderr).toMatch(/^error: The file is not a SQLite database/);
+  expect(refused.stderr).toMatch(/^error: This is neither a SQLite database nor the SQL text of one/);
 });

@@ -7,6 +7,7 @@ import type { LocalDriver } from "../drivers/local/local-driver.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
+import { Archives } from "./archives.ts";
 import { DiskBudget, type DiskBudgetParts } from "./disk-budget.ts";
 import { Drills } from "./drills.ts";
 import { Erasure } from "./erasure.ts";
@@ -46,6 +47,7 @@ export interface Recovery {
   /** Brings tenants back to this disk that are away. */
   readonly hydration: Hydration;
   readonly erasure: Erasure;
+  readonly archives: Archives;
   /** Work that outlasts a request. */
   readonly jobs: Jobs;
   /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
@@ -96,6 +98,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   const hydration = new Hydration({ dir, catalog: tenants.catalog, driver, files, examiner, replica });
   const objects = async (): Promise<ObjectStore | undefined> => url && openObjectStore(url);
   const erasure = new Erasure({ dir, files, tenants, lifecycle, snapshots, objects });
+  const archives = new Archives({ catalog: tenants.catalog, lifecycle, files, examiner });
   const jobs = new Jobs();
   const ends: Disposable[] = [];
   const close = async (): Promise<void> => {
@@ -110,6 +113,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     drills,
     hydration,
     erasure,
+    archives,
     jobs,
     replica,
     startTimetable: async (options) => {

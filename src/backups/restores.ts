@@ -89,6 +89,7 @@ export class Restores {
     let record = await this.#find(id);
     if (isStuck(record)) record = await this.#mend(record);
     if (record.state === "deleted") throw unknownTenant(id);
+    if (record.driver !== this.#parts.driver.name) throw keptElsewhere(record);
     await using prepared = await prepareRestore(this.#parts, record, source, options);
     options.signal?.throwIfAborted();
     // What is not on this disk would be fetched over what comes back now.
@@ -253,6 +254,13 @@ export class Restores {
 /** Whether somebody paused the tenant to replace or remove its file, and is not known to have ended. */
 export function isStuck({ state, reason }: Pick<TenantRecord, "state" | "reason">): boolean {
   return state === "moving" && (reason === RESTORE_REASON || reason === LEAVING_REASON);
+}
+
+function keptElsewhere({ id, driver }: TenantRecord): TenantryError {
+  return new TenantryError("UNSUPPORTED", `Tenant "${id}" is no file of this machine: ${driver} keeps it.`, {
+    tenant: id,
+    hint: "Restore it where it is kept, or make a new tenant of a copy with --to.",
+  });
 }
 
 function restoredAlready(tenant: TenantId): TenantryError {

@@ -4,6 +4,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { copyFile, rename, rm, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
+import { isTar } from "../backups/archives.ts";
 import { copyDatabase } from "../backups/prepare-restore.ts";
 import { exists } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
@@ -13,6 +14,15 @@ import { examples } from "./examples.ts";
 import { bytesText } from "./quantity.ts";
 import { WrongUse } from "./report-error.ts";
 
+/** What an archive's name ends with. */
+const ARCHIVE_ENDING = ".tar";
+
+interface ExportOptions {
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly archive?: true;
+}
+
 /** Stands for stdin. */
 const STDIN = "-";
 
@@ -20,9 +30,9 @@ const STDIN = "-";
 export function importCommand(tenants: Command, cli: Cli): void {
   tenants
     .command("import")
-    .description("make a tenant of a copy of a SQLite file, or of SQL text such as a dump")
+    .description("make a tenant of a copy of a SQLite file, of an archive, or of SQL text such as a dump")
     .argument("<tenant>", "the new tenant's name")
-    .argument("<file>", "a SQLite database or a dump of one, or - for stdin")
+    .argument("<file>", "a SQLite database, an archive or a dump of one, or - for stdin")
     .option(
       "--baseline [migration]",
       "take the migrations, or those up to one, for applied: the file has their schema",
@@ -37,9 +47,13 @@ export function importCommand(tenants: Command, cli: Cli): void {
     )
     .action((name: string, file: string, { baseline }: { baseline?: true | string }) => {
       const id = parseTenantId(name);
-      return cli.use({ create: true, migrations: true }, async ({ driver, lifecycle }) => {
+      return cli.use({ create: true, migrations: true }, async ({ driver, lifecycle, recovery }) => {
         await using scratch = await driver.files.scratch();
-        if (file === STDIN) await pipeline(process.stdin, createWriteStream(scratch.path, { flags: "wx" }));
+        await using received = await driver.files.scratch();
+        if (file === STDIN) await pipeline(process.stdin, createWriteStream(received.path, { flags: "wx" }));
+        const source = file === STDIN ? received.path : file;
+        if (await isTar(source)) await recovery.archives.read(source, scratch.path);
+        else if (file === STDIN) await rename(source, scratch.path);
         else if (await driver.files.isDatabase(file)) await copyDatabase(file, scratch.path);
         else await copyFile(file, scratch.path);
         await refuseEmpty(scratch.path, file);
@@ -58,29 +72,33 @@ export function importCommand(tenants: Command, cli: Cli): void {
 export function exportCommand(tenants: Command, cli: Cli): void {
   tenants
     .command("export")
-    .description("write a consistent copy of a tenant's database, one file")
+    .description("write a consistent copy of a tenant's database, or an archive with its hashes: one file")
     .argument("<tenant>")
     .option("-o, --output <file>", "the file to write (default: stdout, where that is no terminal)")
+    .option("--archive", "a tar file with a manifest of hashes; as with an output that ends with .tar")
     .option("-f, --force", "overwrite the file")
     .addHelpText(
       "after",
       examples([
         ["tenantry tenants export acme -o acme.db", "to a file"],
+        ["tenantry tenants export acme -o acme.tar", "to an archive, whose manifest says what is in it"],
         ["tenantry tenants export acme | gzip > acme.db.gz", "to another program"],
       ]),
     )
-    .action((name: string, { output, force = false }: { output?: string; force?: boolean }) => {
+    .action((name: string, { output, force = false, archive }: ExportOptions) => {
       const id = parseTenantId(name);
       const { screen } = cli;
+      const packed = archive === true || output?.endsWith(ARCHIVE_ENDING) === true;
       if (output === undefined && screen.interactive) {
         throw new WrongUse("A database is not for a terminal.", `Name a file: -o ${id}.db`);
       }
-      return cli.use({ migrations: true }, async ({ driver, lifecycle }) => {
+      return cli.use({ migrations: true }, async ({ driver, lifecycle, recovery }) => {
         if (output !== undefined && !force && (await exists(output))) {
           throw new WrongUse(`${output} is there already.`, "Say --force to overwrite it.");
         }
         await using scratch = await driver.files.scratch();
-        await lifecycle.exportFile(id, scratch.path);
+        const manifest = packed ? await recovery.archives.write(id, scratch.path) : undefined;
+        if (!packed) await lifecycle.exportFile(id, scratch.path);
         if (output === undefined) {
           for await (const chunk of createReadStream(scratch.path)) {
             if (screen.gone) return;
@@ -90,7 +108,13 @@ export function exportCommand(tenants: Command, cli: Cli): void {
         }
         await moveInto(scratch.path, output);
         const { size } = await stat(output);
-        if (screen.json) return screen.printJson({ tenant: id, file: output, sizeBytes: size });
+        if (screen.json)
+          return screen.printJson({
+            tenant: id,
+            file: output,
+            sizeBytes: size,
+            ...(manifest && { manifest }),
+          });
         await screen.print(`exported ${id} to ${output}, ${bytesText(size)}`);
       });
     });
