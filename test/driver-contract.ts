@@ -5,6 +5,7 @@ import { afterAll, describe, test } from "vitest";
 import { batch } from "./driver-contract/batch.ts";
 import { errors } from "./driver-contract/errors.ts";
 import { exec } from "./driver-contract/exec.ts";
+import { libraries } from "./driver-contract/libraries.ts";
 import { meta } from "./driver-contract/meta.ts";
 import { parameters } from "./driver-contract/parameters.ts";
 import { quirks } from "./driver-contract/quirks.ts";
@@ -13,7 +14,19 @@ import { results } from "./driver-contract/results.ts";
 import { session } from "./driver-contract/session.ts";
 import { values } from "./driver-contract/values.ts";
 
-const GROUPS = { values, parameters, results, meta, batch, exec, errors, refusals, session, quirks };
+const GROUPS = {
+  values,
+  parameters,
+  results,
+  meta,
+  batch,
+  exec,
+  errors,
+  refusals,
+  session,
+  libraries,
+  quirks,
+};
 
 /** What a driver brings to the contract. */
 export interface DriverContractOptions {

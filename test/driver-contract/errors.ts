@@ -75,15 +75,14 @@ export const errors: ContractCases = {
 
   "every way to run a statement fails alike": async (db) => {
     const statement = db.prepare("SELECT * FROM nope");
-    for (const call of [
+    const calls = [
       statement.all(),
       statement.run(),
       statement.first(),
       statement.raw(),
       db.batch([statement]),
-    ]) {
-      await expectSqlError(call, "no such table: nope", "SQLITE_ERROR");
-    }
+    ];
+    await Promise.all(calls.map((call) => expectSqlError(call, "no such table: nope", "SQLITE_ERROR")));
   },
 
   "prepare() itself never fails, whatever the text": async (db) => {

@@ -121,4 +121,18 @@ export const results: ContractCases = {
     first[0]!.a = 2;
     expect((await statement.all()).results).toEqual([{ a: 1 }]);
   },
+
+  "a call that nobody waits for any more disturbs no other": async (db) => {
+    await db.exec("CREATE TABLE t (i INTEGER)");
+    const left = [
+      db.prepare("INSERT INTO t VALUES (1)").run(),
+      db.prepare("SELECT * FROM nope").all(),
+      db.batch([db.prepare("INSERT INTO t VALUES (2)"), db.prepare("SELECT * FROM t")]),
+    ];
+    // Given up at once; what becomes of them is asked only at the end.
+    const outcomes = Promise.allSettled(left);
+    expect(await db.prepare("SELECT 1 AS a").first("a")).toBe(1);
+    expect((await outcomes).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(await db.prepare("SELECT count(*) AS n FROM t").first("n")).toBe(2);
+  },
 };
