@@ -167,5 +167,7 @@ test("every block is of a language that is run or shown, and these are not run",
   const known = new Set([...SHELL, ...CODE, ...SHOWN, ""]);
   expect(all.filter(({ language }) => !known.has(language))).toEqual([]);
   const notRun = all.filter((block) => block.notRun !== undefined);
-  expect(notRun.map(({ page, notRun }) => `${page}: ${notRun}`)).toEqual([]);
+  expect([...new Set(notRun.map(({ page, notRun }) => `${page}: ${notRun}`))]).toEqual([
+    "docs/deploy-turso.md: it needs an account at Turso",
+  ]);
 });
