@@ -19,14 +19,21 @@ import { eachTenant, showTenant } from "./tenant-report.ts";
 /** Takes a tenant's own limit, or its key, away. */
 const NONE = "none";
 
-/** A limit; null for none of its own. */
-function limit(text: string): number | null {
-  return text === NONE ? null : wholeNumber(1)(text);
+/** Commander takes null for a value that was left out. */
+type Limit = number | typeof NONE;
+
+function limit(text: string): Limit {
+  return text === NONE ? NONE : wholeNumber(1)(text);
+}
+
+/** What the catalog keeps of a limit: null for none of its own; undefined where it stays. */
+function setting(given: Limit | undefined): number | null | undefined {
+  return given === NONE ? null : given;
 }
 
 interface LimitOptions {
-  readonly transactions?: number | null;
-  readonly size?: number | null;
+  readonly transactions?: Limit;
+  readonly size?: Limit;
 }
 
 /** Adds the commands. */
@@ -46,14 +53,18 @@ export function settingsCommands(tenants: Command, cli: Cli): void {
         ["tenantry tenants limit acme none --size none", "neither any more"],
       ]),
     )
-    .action((name: string, ms: number | null | undefined, { transactions, size }: LimitOptions) => {
+    .action((name: string, ms: Limit | undefined, { transactions, size }: LimitOptions) => {
       if (ms === undefined && transactions === undefined && size === undefined) {
         throw new WrongUse("No limit is named.", "Give milliseconds, --transactions or --size.");
       }
       return cli.use({}, async ({ catalog, driver, lifecycle }) => {
         const record = await lifecycle.configure(
           parseTenantId(name),
-          { statementTimeoutMs: ms, transactionTimeoutMs: transactions, maxBytes: size },
+          {
+            statementTimeoutMs: setting(ms),
+            transactionTimeoutMs: setting(transactions),
+            maxBytes: setting(size),
+          },
           { actor: cli.actor },
         );
         const { id } = record;
