@@ -80,11 +80,9 @@ export interface WorkerTenantry {
  *
  * @throws {TenantryError} `INVALID_OPTION`, `MIGRATION_MISSING`, `DATABASE_*` for the catalog
  * @example
- * const tenantry = await createWorkerTenantry({
- *   driver: durableObjectDriver({ namespace: env.TENANTS }),
- *   catalog: objectDatabase({ namespace: env.TENANTS }),
- *   migrations: await migrationSet([{ name: "0001_notes.sql", sql: notes }]),
- * });
+ * const migrations = await migrationSet([{ name: "0001_notes.sql", sql: "CREATE TABLE notes (body TEXT)" }]);
+ * const tenantry = await createWorkerTenantry({ driver, catalog, migrations });
+ * await tenantry.database("acme").prepare("SELECT body FROM notes").all();
  */
 export async function createWorkerTenantry(options: WorkerTenantryOptions): Promise<WorkerTenantry> {
   const migrations = options.migrations ?? (await migrationSet([]));

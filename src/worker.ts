@@ -57,12 +57,7 @@ interface Composed {
  * Tenantry as a Worker: `configure` is called once in an isolate.
  *
  * @example
- * export { TenantObject } from "tenantry/drivers/durable-object";
- * export default tenantryWorker<Env>((env) => ({
- *   driver: durableObjectDriver({ namespace: env.TENANTS }),
- *   catalog: objectDatabase({ namespace: env.TENANTS }),
- *   app: { adminKey: env.TENANTRY_ADMIN_KEY },
- * }));
+ * const worker = tenantryWorker<typeof env>(() => ({ driver, catalog, app: { adminKey: env.TENANTRY_ADMIN_KEY } }));
  */
 export function tenantryWorker<Env>(
   configure: (env: Env) => WorkerSettings | Promise<WorkerSettings>,

@@ -11,8 +11,13 @@ export interface Example {
 
 /** What every example may use without saying where it is from. */
 const GIVEN = `import type { Hono } from "hono";
-import type { Tenantry } from "tenantry";
+import type { Driver, Handle, Tenantry } from "tenantry";
+import type { D1Binding } from "tenantry/drivers/d1";
+import type { ObjectNamespace } from "tenantry/drivers/durable-object";
 declare const tenantry: Tenantry;
+declare const env: { TENANTS: ObjectNamespace; CATALOG: D1Binding; TENANTRY_ADMIN_KEY: string };
+declare const driver: Driver;
+declare const catalog: Handle;
 declare const app: Hono;
 `;
 

@@ -1,6 +1,8 @@
 // Owns the Durable Object that is one tenant's database: its calls, what it remembers of itself, its alarm.
 // Does not know which tenant it is, who calls it, or what the catalog says.
-import { DurableObject, type DurableObjectContext } from "cloudflare:workers";
+// oxlint-disable-next-line typescript/triple-slash-reference -- whoever compiles these sources needs the types, too
+/// <reference path="./cloudflare-workers.d.ts" />
+import { DurableObject } from "cloudflare:workers";
 import type { ExecResult, RunOptions, Script, Statement } from "../drivers/driver.ts";
 import {
   type Answer,
@@ -9,7 +11,7 @@ import {
   type TenantObjectRpc,
 } from "../drivers/durable-object/object-rpc.ts";
 import { ObjectSql, type RawResult } from "../drivers/durable-object/object-sql.ts";
-import type { ObjectStorage } from "../drivers/durable-object/object-storage.ts";
+import type { ObjectContext, ObjectStorage } from "../drivers/durable-object/object-storage.ts";
 import { migrateDatabase } from "../migrations/migrate-database.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
@@ -29,10 +31,8 @@ interface Identity {
 const IDENTITY = "tenantry";
 
 /**
- * A tenant's database. Export it from the Worker, and bind it with `new_sqlite_classes`.
- *
- * @example
- * export { TenantObject } from "tenantry/drivers/durable-object";
+ * A tenant's database. Export it from the Worker, as `export { TenantObject } from "tenantry/drivers/durable-object"`,
+ * and bind it with `new_sqlite_classes`.
  */
 export class TenantObject<Env = unknown> extends DurableObject<Env> implements TenantObjectRpc {
   readonly #storage: ObjectStorage;
@@ -40,7 +40,7 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   #identity: Identity | undefined;
   #alarmIsSet = false;
 
-  constructor(ctx: DurableObjectContext, env: Env) {
+  constructor(ctx: ObjectContext, env: Env) {
     super(ctx, env);
     this.#storage = ctx.storage as ObjectStorage;
     this.#sql = new ObjectSql(this.#storage);

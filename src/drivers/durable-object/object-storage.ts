@@ -30,3 +30,11 @@ export interface ObjectStorage {
   getBookmarkForTime(at: number): Promise<string>;
   onNextSessionRestoreBookmark(bookmark: string): Promise<string>;
 }
+
+/** What an object is given of itself. */
+export interface ObjectContext {
+  readonly storage: unknown;
+  waitUntil(promise: Promise<unknown>): void;
+  blockConcurrencyWhile<T>(fn: () => Promise<T>): Promise<T>;
+  abort(reason?: string): void;
+}
