@@ -2,6 +2,7 @@
 // Measures nothing itself. Ends with 1 when a target is missed in a full run.
 import { cpus } from "node:os";
 import Database from "better-sqlite3";
+import { randomWritesWithReplica, startWithDirty, writesWithReplica } from "./backups.ts";
 import { coldOpen } from "./cold-open.ts";
 import { throughExecutors } from "./executors.ts";
 import type { Finding } from "./figures.ts";
@@ -14,7 +15,13 @@ import { newTenant } from "./new-tenant.ts";
 import { endlessStatements, fairness } from "./noisy-neighbours.ts";
 import { PROCESSORS, readSettings, type Settings } from "./settings.ts";
 
-const NUMBERS: readonly { title: string; measure: (settings: Settings) => Promise<Finding[]> }[] = [
+interface Measurement {
+  readonly title: string;
+  readonly measure: (settings: Settings) => Promise<Finding[]>;
+}
+
+/** By their numbers, some of which are nobody's yet. */
+const NUMBERS: readonly (Measurement | undefined)[] = [
   { title: "hot read", measure: hotRead },
   { title: "cold open", measure: coldOpen },
   { title: "new tenant", measure: newTenant },
@@ -23,7 +30,16 @@ const NUMBERS: readonly { title: string; measure: (settings: Settings) => Promis
   { title: "executors", measure: throughExecutors },
   { title: "endless statements", measure: endlessStatements },
   { title: "fairness", measure: fairness },
+<<<<<<< HEAD
   { title: "Hrana", measure: hrana },
+=======
+  undefined,
+  undefined,
+  undefined,
+  { title: "writes with a replica", measure: writesWithReplica },
+  { title: "many tenants with a replica", measure: randomWritesWithReplica },
+  { title: "a start with dirty tenants", measure: startWithDirty },
+>>>>>>> 39f27e6 (feat(bench): backups: hot writes, many tenants at random, a start with dirty ones)
 ];
 
 const settings = readSettings(process.argv.slice(2));
@@ -40,8 +56,9 @@ async function run(settings: Settings): Promise<void> {
     "",
   );
   let missed = 0;
-  for (const [index, { title, measure }] of NUMBERS.entries()) {
-    if (!settings.only.includes(index + 1)) continue;
+  for (const [index, measurement] of NUMBERS.entries()) {
+    if (!measurement || !settings.only.includes(index + 1)) continue;
+    const { title, measure } = measurement;
     print(`${index + 1} ${title}`);
     for (const { name, measured, target, met } of await measure(settings)) {
       if (!met) missed++;

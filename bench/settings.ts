@@ -31,6 +31,12 @@ export interface Settings {
   readonly pace: number;
   /** How much more than that the other tenant of number 8 sends. */
   readonly times: number;
+  /** Tenants that are written to in number 13, and dirty in number 14. */
+  readonly replicated: number;
+  /** Tenants in the catalog of number 13. */
+  readonly replicatedCatalogued: number;
+  /** Seconds of number 13's writes. */
+  readonly replicatedSeconds: number;
   /** Where the data folder is made, and removed in the end. */
   readonly folder: string;
   readonly quick: boolean;
@@ -52,6 +58,9 @@ const FULL: Sizes = {
   statementTimeoutMs: 2_000,
   pace: 100,
   times: 100,
+  replicated: 300,
+  replicatedCatalogued: 20_000,
+  replicatedSeconds: 300,
 };
 
 const QUICK: Sizes = {
@@ -67,6 +76,9 @@ const QUICK: Sizes = {
   statementTimeoutMs: 1_000,
   pace: 100,
   times: 100,
+  replicated: 60,
+  replicatedCatalogued: 1_000,
+  replicatedSeconds: 15,
 };
 
 const HELP = `npm run bench -- [options]
@@ -74,7 +86,8 @@ const HELP = `npm run bench -- [options]
 Measures Tenantry beside the bare thing, turn by turn in one run, and prints ratios.
 
   --only 1,2         which numbers: 1 hot read, 2 cold open, 3 new tenant, 4 migration, 5 memory,
-                     6 executors, 7 endless statements, 8 fairness, 9 Hrana; all if not given
+                     6 executors, 7 endless statements, 8 fairness, 9 Hrana, 12 writes with a replica,
+                     13 many of them at random, 14 a start with dirty tenants; all if not given
   --quick            small sizes, for a look; the ratios of a full run are the ones to go by
   --rounds N         turns of each side               (${FULL.rounds})
   --seconds N        seconds of load in a turn        (${FULL.seconds})
@@ -88,6 +101,9 @@ Measures Tenantry beside the bare thing, turn by turn in one run, and prints rat
   --statement-timeout MS  when 7 ends a statement     (${FULL.statementTimeoutMs})
   --pace N           requests a second, 7 and 8       (${FULL.pace})
   --times N          the other tenant's, number 8     (${FULL.times})
+  --replicated N     tenants written to, 13, or dirty, 14 (${FULL.replicated})
+  --replicated-catalogued N  tenants of number 13     (${FULL.replicatedCatalogued})
+  --replicated-seconds N     of writes, number 13     (${FULL.replicatedSeconds})
   --folder DIR       where the data goes meanwhile    (${tmpdir()})
 `;
 
@@ -111,6 +127,9 @@ export function readSettings(args: readonly string[]): Settings | undefined {
       "statement-timeout": text,
       pace: text,
       times: text,
+      replicated: text,
+      "replicated-catalogued": text,
+      "replicated-seconds": text,
       folder: { ...text, default: tmpdir() },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -127,7 +146,8 @@ export function readSettings(args: readonly string[]): Settings | undefined {
     throw new Error(`--${name} is a number above 0, not "${given}".`);
   };
   return {
-    only: values.only === undefined ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : values.only.split(",").map(Number),
+    only:
+      values.only === undefined ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14] : values.only.split(",").map(Number),
     rounds: size("rounds", values.rounds, sizes.rounds),
     seconds: size("seconds", values.seconds, sizes.seconds),
     connections: size("connections", values.connections, sizes.connections),
@@ -140,6 +160,13 @@ export function readSettings(args: readonly string[]): Settings | undefined {
     statementTimeoutMs: size("statement-timeout", values["statement-timeout"], sizes.statementTimeoutMs),
     pace: size("pace", values.pace, sizes.pace),
     times: size("times", values.times, sizes.times),
+    replicated: size("replicated", values.replicated, sizes.replicated),
+    replicatedCatalogued: size(
+      "replicated-catalogued",
+      values["replicated-catalogued"],
+      sizes.replicatedCatalogued,
+    ),
+    replicatedSeconds: size("replicated-seconds", values["replicated-seconds"], sizes.replicatedSeconds),
     folder: values.folder,
     quick: values.quick,
   };

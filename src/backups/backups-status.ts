@@ -14,6 +14,8 @@ export interface TenantBackup {
   readonly tenant: TenantId;
   /** Milliseconds for which writes may have been missing from the replica; 0 where none is. */
   readonly lagMs: number;
+  /** Whether the replica has had all of it since the server began to replicate it. */
+  readonly confirmed: boolean;
   /** Why the last upload failed; null where it did not. */
   readonly failure: string | null;
   /** Whether the replica has numbers that this database has not reached: somebody else writes there. */

@@ -222,11 +222,12 @@ export class Backups {
   tenants(): TenantBackup[] {
     const { hot, pool } = this.#running;
     const now = Date.now();
-    return Array.from(hot.tenants, ({ record, path, since, wroteAt, lastFailure, ahead }) => {
+    return Array.from(hot.tenants, ({ record, path, since, wroteAt, confirmed, lastFailure, ahead }) => {
       const syncedAt = pool.syncedAt(path);
       return {
         tenant: record.id,
         lagMs: syncedAt > wroteAt ? 0 : Math.max(0, now - Math.max(since, syncedAt)),
+        confirmed,
         failure: lastFailure ?? null,
         ahead,
       };

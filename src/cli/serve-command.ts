@@ -234,10 +234,13 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     }),
   });
   try {
-    if (replica) await startBackups(cli, tenantry, options.logLevel);
     if (sample) await makeSampleTenants(tenantry);
     await startRecovery(cli, tenantry, options);
-    const pool = await startExecutors(tenantry, options);
+    // Neither waits for the other.
+    const [pool] = await Promise.all([
+      startExecutors(tenantry, options),
+      replica ? startBackups(cli, tenantry, options.logLevel) : undefined,
+    ]);
     const { hono, access, control, sockets } = tenantry.app({
       ...(pool && { pool }),
       ...given({
