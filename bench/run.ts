@@ -30,16 +30,12 @@ const NUMBERS: readonly (Measurement | undefined)[] = [
   { title: "executors", measure: throughExecutors },
   { title: "endless statements", measure: endlessStatements },
   { title: "fairness", measure: fairness },
-<<<<<<< HEAD
   { title: "Hrana", measure: hrana },
-=======
-  undefined,
   undefined,
   undefined,
   { title: "writes with a replica", measure: writesWithReplica },
   { title: "many tenants with a replica", measure: randomWritesWithReplica },
   { title: "a start with dirty tenants", measure: startWithDirty },
->>>>>>> 39f27e6 (feat(bench): backups: hot writes, many tenants at random, a start with dirty ones)
 ];
 
 const settings = readSettings(process.argv.slice(2));

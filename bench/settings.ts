@@ -147,7 +147,9 @@ export function readSettings(args: readonly string[]): Settings | undefined {
   };
   return {
     only:
-      values.only === undefined ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14] : values.only.split(",").map(Number),
+      values.only === undefined
+        ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14]
+        : values.only.split(",").map(Number),
     rounds: size("rounds", values.rounds, sizes.rounds),
     seconds: size("seconds", values.seconds, sizes.seconds),
     connections: size("connections", values.connections, sizes.connections),
