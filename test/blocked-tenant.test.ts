@@ -129,6 +129,14 @@ describe.each([
     expect(await tenantry.run("acme", (job) => job.prepare(COUNT).first("n"))).toBe(1);
     await expect(tenantry.withSqlite("acme", (sqlite) => sqlite.exec(INSERT))).rejects.toThrow(/readonly/);
     expect(await tenantry.withSqlite("acme", (sqlite) => sqlite.prepare(COUNT).pluck().get())).toBe(1);
+    await tenantry.lifecycle.configure(acme, { blocked: null });
+    const blockedInside = db.transaction("write", async (tx) => {
+      await tx.prepare(INSERT).run();
+      await tenantry.lifecycle.configure(acme, { blocked: "writes" });
+      expect(await tx.prepare(COUNT).first("n")).toBe(2);
+      await tx.prepare(INSERT).run();
+    });
+    await expect(blockedInside).rejects.toMatchObject(code);
     await tenantry.lifecycle.configure(acme, { blocked: "all" });
     await expect(db.prepare(COUNT).first()).rejects.toMatchObject(code);
     await expect(tenantry.withSqlite("acme", () => 1)).rejects.toMatchObject(code);

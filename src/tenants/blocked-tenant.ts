@@ -68,6 +68,34 @@ export class BlockedRunner implements SqlRunner {
   }
 }
 
+/** Asks for the tenant's record before each statement of a transaction: a block holds in the midst of one, too. */
+export class BlockableRunner implements SqlRunner {
+  readonly #runner: SqlRunner;
+  readonly #record: () => Promise<BlockedRecord>;
+
+  constructor(runner: SqlRunner, record: () => Promise<BlockedRecord>) {
+    this.#runner = runner;
+    this.#record = record;
+  }
+
+  async run(statement: Statement, options?: RunOptions): Promise<ResultSet> {
+    return (await this.#permitted()).run(statement, options);
+  }
+
+  async batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]> {
+    return (await this.#permitted()).batch(statements, options);
+  }
+
+  async exec(sql: string): Promise<ExecResult> {
+    return (await this.#permitted()).exec(sql);
+  }
+
+  async #permitted(): Promise<SqlRunner> {
+    const record = await this.#record();
+    return record.blocked ? new BlockedRunner(this.#runner, record) : this.#runner;
+  }
+}
+
 /** Asks for the tenant's record before each statement of a session: a block holds in the midst of one, too. */
 export class BlockableSession implements Session {
   readonly #session: Session;

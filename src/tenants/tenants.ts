@@ -13,7 +13,13 @@ import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { Backend, Backends, OpenTenant } from "./backends.ts";
-import { assertReadable, BlockableSession, blockedError, BlockedRunner } from "./blocked-tenant.ts";
+import {
+  assertReadable,
+  BlockableRunner,
+  BlockableSession,
+  blockedError,
+  BlockedRunner,
+} from "./blocked-tenant.ts";
 import type { TenantScope } from "./tenant-scope.ts";
 
 /** Milliseconds between two looks at what other processes have changed in the catalog. */
@@ -112,7 +118,9 @@ export class Tenants {
         this.use(tenant, async (handle, record) => {
           if (record.blocked && mode === "write") throw blockedError(record);
           assertReadable(record);
-          return handle.transaction(mode, fn, options);
+          const now = async (): Promise<TenantRecord> =>
+            this.catalog.peek(tenant) ?? (await this.#find(tenant));
+          return handle.transaction(mode, (tx) => fn(new BlockableRunner(tx, now)), options);
         }),
     };
   }
