@@ -29,7 +29,10 @@ export interface RunOptions {
   readonly maxBytes?: number;
   /** 64-bit integers as numbers (rounded beyond 2^53, as D1 does) or as `bigint`. @default "number" */
   readonly integers?: "number" | "bigint";
-  /** Give {@link ResultSet.details}, where the driver has them. @default false */
+  /**
+   * Give {@link ResultSet.details}, where the driver has them. `meta` may then leave out what triggers changed.
+   * @default false
+   */
   readonly details?: boolean;
 }
 

@@ -3,6 +3,8 @@
 import type { ResultSet } from "../drivers/driver.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import type { HranaError } from "./hrana-error.ts";
+import type { JsonText } from "./json-text.ts";
+import { rowsAsBytes } from "./row-writer.ts";
 import { valueText } from "./value.ts";
 
 /** What a statement did. */
@@ -12,16 +14,21 @@ export interface Done {
   readonly wantRows: boolean;
 }
 
+/** Rows from which on they are written as bytes. */
+const MANY_ROWS = 64;
+
 /** `StmtResult`. */
-export function resultText(done: Done): string {
-  const { rows, meta } = done.result;
+export function resultText(done: Done): JsonText {
+  const { columns, rows, meta } = done.result;
+  const end = `],${endText(done)},"rows_read":${meta.rows_read},"rows_written":${meta.rows_written},"query_duration_ms":${meta.duration}}`;
+  if (columns.length === 0) return `{"cols":[],"rows":[${end}`;
   let text = `{"cols":${columnsText(done.result)},"rows":[`;
-  if (done.wantRows) {
-    for (let index = 0; index < rows.length; index++) {
-      text += index === 0 ? rowText(rows[index] as unknown[]) : `,${rowText(rows[index] as unknown[])}`;
-    }
+  if (!done.wantRows) return text + end;
+  if (rows.length > MANY_ROWS) return [text, rowsAsBytes(rows as unknown[][], columns.length), end];
+  for (let index = 0; index < rows.length; index++) {
+    text += index === 0 ? rowText(rows[index] as unknown[]) : `,${rowText(rows[index] as unknown[])}`;
   }
-  return `${text}],${endText(done)},"rows_read":${meta.rows_read},"rows_written":${meta.rows_written},"query_duration_ms":${meta.duration}}`;
+  return text + end;
 }
 
 /** The `CursorEntry`s of a step that was run. */
@@ -37,7 +44,8 @@ export function* entriesOf(step: number, outcome: Done | HranaError): Generator<
   yield `{"type":"step_end",${endText(outcome)}}`;
 }
 
-function rowText(row: readonly unknown[]): string {
+/** A row as text. */
+export function rowText(row: readonly unknown[]): string {
   let text = "[";
   for (let index = 0; index < row.length; index++) {
     text += index === 0 ? valueText(row[index]) : `,${valueText(row[index])}`;

@@ -8,6 +8,7 @@ import { splitStatements } from "../sql/split-statements.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { BatchCursor, CURSOR_PIECE_CHARACTERS, type EntrySource } from "./batch-cursor.ts";
 import { errorOfStatement, type HranaError, StatementError } from "./hrana-error.ts";
+import { joined, type JsonText, lengthOf } from "./json-text.ts";
 import { type Done, entriesOf, resultText } from "./result-text.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
 import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
@@ -52,6 +53,8 @@ interface Work {
   readonly shares: boolean;
   bytesLeft: number;
   sliceEnd: number;
+  /** The last statement: batches are of the same one again and again. */
+  admitted: { readonly sql: string; readonly inspection: Inspection } | undefined;
 }
 
 /**
@@ -78,17 +81,17 @@ export class Stream {
   }
 
   /** Answers requests, each with its `StreamResult`. @throws {TenantryError} what is not one statement's error */
-  async pipeline(requests: readonly StreamRequest[], access: StreamAccess): Promise<string[]> {
+  async pipeline(requests: readonly StreamRequest[], access: StreamAccess): Promise<JsonText[]> {
     if (this.#cursor) await this.#cursor.finish();
     this.#cursor = undefined;
     const work = newWork(access, sharesConnection(requests));
     try {
-      const results: string[] = [];
+      const results: JsonText[] = [];
       for (const request of requests) {
         try {
           const responding = this.#respond(request, work);
           const rest = responding instanceof Promise ? await responding : responding;
-          results.push(`{"type":"ok","response":{"type":"${request.type}"${rest}}}`);
+          results.push(joined([`{"type":"ok","response":{"type":"${request.type}"`, rest, "}}"]));
         } catch (error) {
           results.push(`{"type":"error","error":${JSON.stringify(errorOfStatement(error))}}`);
         }
@@ -141,15 +144,15 @@ export class Stream {
   }
 
   /** A promise only where something has to be waited for: most requests have one statement and a `close`. */
-  #respond(request: StreamRequest, work: Work): MaybePromise<string> {
+  #respond(request: StreamRequest, work: Work): MaybePromise<JsonText> {
     if (this.#closed) throw new StatementError("STREAM_CLOSED", "Stream for this baton was closed");
     switch (request.type) {
       case "execute": {
         const running = this.#run(request.stmt, work);
-        const toText = (done: Done): string => {
+        const toText = (done: Done): JsonText => {
           const text = resultText(done);
-          work.bytesLeft -= text.length;
-          return `,"result":${text}`;
+          work.bytesLeft -= lengthOf(text);
+          return joined([',"result":', text]);
         };
         return running instanceof Promise ? running.then(toText) : toText(running);
       }
@@ -172,19 +175,23 @@ export class Stream {
     }
   }
 
-  async #batchResult(batch: Batch, work: Work): Promise<string> {
-    const results: string[] = batch.map(() => "null");
+  async #batchResult(batch: Batch, work: Work): Promise<JsonText> {
+    const results: JsonText[] = batch.map(() => "null");
     const errors: string[] = batch.map(() => "null");
     await this.#batch(batch, work, (step, outcome) => {
       if ("code" in outcome) {
         errors[step] = JSON.stringify(outcome);
       } else {
         const text = resultText(outcome);
-        work.bytesLeft -= text.length;
+        work.bytesLeft -= lengthOf(text);
         results[step] = text;
       }
     });
-    return `,"result":{"step_results":[${results.join(",")}],"step_errors":[${errors.join(",")}]}`;
+    return joined([
+      ',"result":{"step_results":[',
+      joined(results, ","),
+      `],"step_errors":[${errors.join(",")}]}`,
+    ]);
   }
 
   /** Runs the steps whose conditions hold. */
@@ -274,11 +281,16 @@ export class Stream {
     const { access } = work;
     const { wantRows } = stmt;
     const sql = this.#stored.text(stmt.sql);
-    const setting = foreignKeysSetting(sql);
-    if (setting) return this.#setForeignKeys(setting.on, access);
-    const inspection = inspectForStream(sql, access.guard);
+    if (sql !== work.admitted?.sql) {
+      const setting = foreignKeysSetting(sql);
+      if (setting) return this.#setForeignKeys(setting.on, access);
+      const inspection = inspectForStream(sql, access.guard);
+      if (this.#lost) throw this.#tellLost(inspection, sql);
+      access.authorize(inspection.needs);
+      work.admitted = { sql, inspection };
+    }
+    const { inspection } = work.admitted;
     if (this.#lost) throw this.#tellLost(inspection, sql);
-    access.authorize(inspection.needs);
     const params = argumentsInOrder(stmt, sql);
     if (params.length > access.maxParameters) throw tooManyParameters(access.maxParameters);
     const statement = { sql, params };
@@ -413,6 +425,7 @@ function newWork(access: StreamAccess, shares: boolean): Work {
     shares,
     bytesLeft: access.maxResponseBytes,
     sliceEnd: performance.now() + SLICE_MS,
+    admitted: undefined,
   };
 }
 

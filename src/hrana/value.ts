@@ -73,8 +73,8 @@ export function bytesOf(base64: string): Uint8Array | undefined {
 }
 
 /** An infinity is the number that every reader of JSON rounds to it: JSON has no word for it. */
-function numberText(value: number): string {
-  if (Number.isFinite(value)) return Object.is(value, -0) ? "-0.0" : String(value);
+export function numberText(value: number): string {
+  if (Number.isFinite(value)) return value === 0 && Object.is(value, -0) ? "-0.0" : String(value);
   if (Number.isNaN(value)) return "null";
   return value > 0 ? "1e999" : "-1e999";
 }

@@ -37,10 +37,10 @@ class ForwardedStream implements CalledStream {
     return this.#pin !== undefined;
   }
 
-  async run(caller: StreamCaller, request: unknown): Promise<string> {
+  async run(caller: StreamCaller, request: unknown): Promise<string | Uint8Array> {
     try {
       const { headers, body, pin } = await this.#ask(caller, request, false);
-      const text = typeof body === "string" ? body : await new Response(body as ResponseBody).text();
+      const text = body instanceof ReadableStream ? await new Response(body as ResponseBody).text() : body;
       this.#stays(headers[STREAM_OPEN] === undefined ? undefined : pin);
       return text;
     } catch (error) {

@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import { newBatonKey } from "../hrana/baton.ts";
 import { hranaError } from "../hrana/hrana-error.ts";
+import { bodyOf, joined } from "../hrana/json-text.ts";
 import type { PinnedSession, StreamAccess } from "../hrana/stream.ts";
 import { parseCursor, parsePipeline } from "../hrana/stream-request.ts";
 import { Streams } from "../hrana/streams.ts";
@@ -68,7 +69,8 @@ export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
     const { result, baton: next } = await streams.use(c.get("schemaKey"), baton, closes, (stream) =>
       stream.pipeline(requests, access),
     );
-    return c.body(`${headOf(next)},"results":[${result.join(",")}]}`, 200, JSON_TYPE);
+    const body = joined([`${headOf(next)},"results":[`, joined(result, ","), "]}"]);
+    return c.body(bodyOf(body), 200, JSON_TYPE);
   };
 
   return new Hono<TenantryEnv>()

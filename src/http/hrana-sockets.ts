@@ -213,8 +213,9 @@ class AdmittedStream implements HostedStream {
     return this.#stream.open;
   }
 
-  run(request: object): Promise<string> {
-    return this.#admitted((caller) => this.#stream.run(caller, request));
+  async run(request: object): Promise<string> {
+    const text = await this.#admitted((caller) => this.#stream.run(caller, request));
+    return typeof text === "string" ? text : new TextDecoder().decode(text);
   }
 
   cursor(batch: unknown): Promise<EntryReader> {

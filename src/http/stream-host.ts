@@ -3,6 +3,7 @@
 import { includesScope, type Scope } from "../auth/caller.ts";
 import type { EntryReader } from "../hrana/hosted-stream.ts";
 import { type PinnedSession, Stream, type StreamAccess } from "../hrana/stream.ts";
+import { bodyOf, type JsonText } from "../hrana/json-text.ts";
 import { parseBatch, parseStreamRequest } from "../hrana/stream-request.ts";
 import type { Guard } from "../sql/guard.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
@@ -23,7 +24,8 @@ export interface StreamCaller {
 /** A stream that is told with each request who asks. */
 export interface CalledStream {
   readonly open: boolean;
-  run(caller: StreamCaller, request: unknown): Promise<string>;
+  /** Large answers are bytes. */
+  run(caller: StreamCaller, request: unknown): Promise<string | Uint8Array>;
   cursor(caller: StreamCaller, batch: unknown): Promise<EntryReader>;
   close(): void;
 }
@@ -59,10 +61,10 @@ class LocalStream implements CalledStream {
     return this.#stream.open;
   }
 
-  async run(caller: StreamCaller, request: unknown): Promise<string> {
+  async run(caller: StreamCaller, request: unknown): Promise<string | Uint8Array> {
     return this.#orEnd(async () => {
       const [result] = await this.#stream.pipeline([parseStreamRequest(request)], this.#access(caller));
-      return result as string;
+      return bodyOf(result as JsonText);
     });
   }
 

@@ -216,6 +216,7 @@ export class Connection {
         ? { columns, rows, meta, details: { declaredTypes, changes: 0, lastRowId: 0n } }
         : { columns, rows, meta };
     }
+    if (options.details && !prepared.reader && !schema) return this.#runWrite(prepared, values);
     const [changesBefore, rowIdBefore] = this.#facts.written;
     const schemaBefore = schema ? this.#facts.schemaVersion : 0;
     this.#sizeKnown = false;
@@ -231,6 +232,20 @@ export class Connection {
     if (!declaredTypes) return { columns, rows, meta };
     const lastRowId = Number.isSafeInteger(rowId) ? BigInt(rowId) : this.#facts.exactRowId;
     return { columns, rows, meta, details: { declaredTypes, changes: ownChanges, lastRowId } };
+  }
+
+  /** A statement without rows: better-sqlite3 says of it what else is asked of SQLite before and after it. */
+  #runWrite({ statement }: Prepared, values: readonly unknown[]): ResultSet {
+    const rowIdBefore = this.#lastRowId;
+    this.#sizeKnown = false;
+    const started = performance.now();
+    const { changes, lastInsertRowid } = statement.run(...values);
+    const rowId = Number(lastInsertRowid);
+    this.#lastRowId = rowId;
+    const meta = this.#metaOfWrite(started, changes, changes > 0 || rowId !== rowIdBefore, 0);
+    this.#watch?.ran(statement.source, meta.duration, 0, changes);
+    const lastRowId = Number.isSafeInteger(rowId) ? BigInt(rowId) : this.#facts.exactRowId;
+    return { columns: [], rows: [], meta, details: { declaredTypes: [], changes, lastRowId } };
   }
 
   /** What a statement is, without running it. @throws {TenantryError} as {@link prepare} does */

@@ -12,6 +12,7 @@ import type {
 } from "../driver.ts";
 import { atomically } from "./atomically.ts";
 import type { Connection } from "./connection.ts";
+import type { StatementText } from "./known-sql.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
 import type { WriteWatch } from "./write-watch.ts";
@@ -42,6 +43,8 @@ export class LocalSession implements Session {
   #turn: Release | undefined;
   #unchecked = false;
   #closed = false;
+  /** Undefined where something has been run that may have changed it: asking takes as long as a short statement. */
+  #inTransaction: boolean | undefined;
   /** Whether it has written what the watch has not been asked about. */
   #wrote = false;
 
@@ -50,7 +53,8 @@ export class LocalSession implements Session {
   }
 
   get inTransaction(): boolean {
-    return !this.#closed && this.#parts.connection.inTransaction;
+    if (this.#closed) return false;
+    return (this.#inTransaction ??= this.#parts.connection.inTransaction);
   }
 
   get writing(): boolean {
@@ -74,15 +78,16 @@ export class LocalSession implements Session {
   tryRun(statement: Statement, options?: RunOptions): ResultSet | undefined {
     const connection = this.#open();
     const prepared = connection.prepare(statement.sql);
-    // The watch may have to be waited for.
-    if (this.#parts.watch && (!prepared.readOnly || prepared.text.transaction)) return undefined;
+    if (this.#parts.watch && this.#asksWatch(prepared)) return undefined;
     if (!prepared.readOnly && !this.#turn) {
       this.#turn = this.#parts.writers.tryAcquire();
       if (!this.#turn) return undefined;
     }
     try {
+      if (prepared.text.transaction) this.#inTransaction = undefined;
       return connection.run(prepared, statement.params, options);
     } catch (error) {
+      this.#inTransaction = undefined;
       if (isBusy(error)) return undefined;
       throw this.#afterError(fromSqlite(error));
     } finally {
@@ -131,6 +136,12 @@ export class LocalSession implements Session {
     }
   }
 
+  /** Whether the watch may have to be waited for: not between the first write of a transaction and its end. */
+  #asksWatch({ readOnly, text }: { readonly readOnly: boolean; readonly text: StatementText }): boolean {
+    if (text.transaction) return true;
+    return !readOnly && !(this.#wrote && this.inTransaction);
+  }
+
   #open(): Connection {
     if (this.#closed) throw closed();
     return this.#parts.connection;
@@ -165,6 +176,7 @@ export class LocalSession implements Session {
     } catch (error) {
       throw this.#afterError(error);
     } finally {
+      this.#inTransaction = undefined;
       this.#endTurn();
     }
   }

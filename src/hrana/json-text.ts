@@ -1,0 +1,36 @@
+// Owns JSON that is put together from text and, where it is large, from bytes that nobody has to encode again.
+// Does not know what it says.
+
+/** JSON: as text, or as pieces one after the other. */
+export type JsonText = string | readonly (string | Uint8Array)[];
+
+/** One behind the other. */
+export function joined(texts: readonly JsonText[], separator = ""): JsonText {
+  if (texts.every((text) => typeof text === "string")) return texts.join(separator);
+  const pieces: (string | Uint8Array)[] = [];
+  for (const [index, text] of texts.entries()) {
+    if (index > 0 && separator !== "") pieces.push(separator);
+    if (typeof text === "string") pieces.push(text);
+    else pieces.push(...text);
+  }
+  return pieces;
+}
+
+/** Characters or bytes of it. */
+export function lengthOf(text: JsonText): number {
+  return typeof text === "string" ? text.length : text.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** As a body: text as it is, pieces as bytes. */
+export function bodyOf(text: JsonText): string | Uint8Array<ArrayBuffer> {
+  if (typeof text === "string") return text;
+  const encoder = new TextEncoder();
+  const pieces = text.map((piece) => (typeof piece === "string" ? encoder.encode(piece) : piece));
+  const body = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    body.set(piece, at);
+    at += piece.byteLength;
+  }
+  return body;
+}
