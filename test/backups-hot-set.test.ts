@@ -1,8 +1,10 @@
 // Owns the way of a tenant through its replication: marked, taken in, confirmed, let go, and marked again.
 import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { TenantRecord } from "../src/catalog/index.ts";
+import { replicaPath } from "../src/backups/replica-url.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import type { Tenantry } from "../src/tenantry.ts";
 import {
@@ -160,6 +162,26 @@ withLitestream("what was there before there was a replica comes in by itself", a
   await tenantry.backups(QUICK);
   expect(await restoredNotes(dir, await untilClean(tenantry))).toEqual(["early"]);
 });
+
+withLitestream(
+  "a tenant that nobody writes to is brought round: it gets a whole copy, and is restored from that",
+  async () => {
+    const dir = await scratchFolder();
+    const tenantry = await replicatedTenantry(dir);
+    const backups = await tenantry.backups({ ...QUICK, rotateAfterMs: 0, rotateEveryMs: 10 });
+    await tenantry.lifecycle.create(acme);
+    await note(tenantry, "one");
+    await untilClean(tenantry);
+    await until("it was brought round", () => backups.status().rotation.rotated > 0);
+    const record = await untilClean(tenantry);
+    // Litestream keeps whole copies in its ninth level.
+    const copies = join(dir, "replica", replicaPath(record), "ltx", "9");
+    expect((await readdir(copies)).length).toBeGreaterThan(0);
+    await note(tenantry, "two");
+    expect(await restoredNotes(dir, await untilClean(tenantry))).toEqual(["one", "two"]);
+    expect(backups.status().rotation.failures).toBe(0);
+  },
+);
 
 function isAlive(pid: number): boolean {
   try {

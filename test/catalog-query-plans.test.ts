@@ -91,6 +91,8 @@ async function useAll(catalog: Catalog): Promise<void> {
   await catalog.backups.count();
   await catalog.backups.settle({ id: acme, incarnation });
   await catalog.backups.clean({ id: acme, incarnation, backupEpoch }, 1);
+  await catalog.backups.due(5, 1);
+  await catalog.backups.setDue({ id: acme, incarnation }, 1);
   await catalog.backups.verified({ id: acme, incarnation }, null);
   await catalog.backups.raiseEpoch({ id: acme, incarnation });
   await catalog.setState(acme, { from: ["active"], to: "suspended" });

@@ -57,6 +57,8 @@ export interface BackupsStatus {
   readonly restarts: number;
   /** Syncs that failed, since the start. */
   readonly failures: number;
+  /** Tenants brought round though nobody writes to them, since the start. */
+  readonly rotation: { readonly rotated: number; readonly failures: number };
   readonly alarms: readonly BackupAlarm[];
 }
 

@@ -13,6 +13,7 @@ import {
   type TenantBackup,
 } from "./backups-status.ts";
 import { Canary, canaryPath } from "./canary.ts";
+import { ColdRotation } from "./cold-rotation.ts";
 import { Closers } from "./closers.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { FolderSizes } from "./folder-sizes.ts";
@@ -36,13 +37,15 @@ export type BackupsEvent = LitestreamEvent | { readonly what: "replica-lost"; re
 
 /** How a data folder is replicated. */
 export interface BackupsOptions
-  extends RetentionOptions, Pick<HotSetOptions, "maxHot" | "settleIdleMs" | "pollMs"> {
+  extends RetentionOptions, Pick<HotSetOptions, "maxHot" | "settleIdleMs" | "pollMs" | "rotateAfterMs"> {
   /** @default the one that `findLitestream()` finds */
   readonly binary?: LitestreamBinary | undefined;
   /** Databases of one Litestream process. @default 500 */
   readonly maxDatabasesPerProcess?: number | undefined;
   /** Milliseconds after which what is not in the replica is an alarm. @default 60000 */
   readonly staleMs?: number | undefined;
+  /** Milliseconds between two tenants that are brought round though nobody writes to them. @default 1000 */
+  readonly rotateEveryMs?: number | undefined;
   /** Milliseconds between two canaries. @default 10000 */
   readonly canaryMs?: number | undefined;
   /** Milliseconds between two renewals of the lease of the replica's prefix. @default 10000 */
@@ -62,6 +65,7 @@ interface Running {
   readonly owner: ReplicaOwner;
   readonly pool: LitestreamPool;
   readonly hot: HotSet;
+  readonly rotation: ColdRotation;
   readonly sizes: FolderSizes;
   readonly canary: Canary;
 }
@@ -108,7 +112,7 @@ export class Backups {
       onLost: () => {
         lost = true;
         onEvent?.({ what: "replica-lost", replica: replica.shown });
-        void hot.stop().then(() => pool.close(0));
+        void Promise.all([hot.stop(), rotation.close()]).then(() => pool.close(0));
       },
     });
     closers.add(() => owner.release());
@@ -140,12 +144,22 @@ export class Backups {
     closers.add(() => canary.close());
     for (const database of steady) database.start();
     closers.add(() => hot.close(leftMs()));
+    const rotation = new ColdRotation({
+      catalog,
+      hot,
+      replica,
+      binary: binary.path,
+      pathOf: (id) => driver.files.pathOf(id),
+      retentionHours,
+      rotateEveryMs: options.rotateEveryMs,
+    });
+    closers.add(() => rotation.close());
     const sizes = new FolderSizes(() => Array.from(hot.tenants, ({ path }) => path));
     closers.add(() => sizes.close());
     const backups = new Backups(
       replica,
       binary,
-      { owner, pool, hot, sizes, canary },
+      { owner, pool, hot, rotation, sizes, canary },
       { staleMs: options.staleMs ?? DEFAULT_STALE_MS, isLost: () => lost },
       (ms) => {
         deadline.at = performance.now() + ms;
@@ -189,7 +203,7 @@ export class Backups {
   }
 
   status(): BackupsStatus {
-    const { owner, pool, hot, sizes, canary } = this.#running;
+    const { owner, pool, hot, rotation, sizes, canary } = this.#running;
     const { pids, registered, restarts, failures } = pool.stats();
     const tenants = this.tenants();
     const now = Date.now();
@@ -214,6 +228,7 @@ export class Backups {
       canary: canary.state,
       restarts,
       failures,
+      rotation: rotation.stats(),
       alarms: alarmsOf(facts, now),
     };
   }

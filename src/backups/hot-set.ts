@@ -13,6 +13,9 @@ export const DEFAULT_MAX_HOT = 2_000;
 /** Longer than an unused database stays open, so that Litestream is the last to close it, and its log stays. */
 export const DEFAULT_SETTLE_IDLE_MS = 75_000;
 
+/** Milliseconds after its last write until a tenant is brought round. */
+export const DEFAULT_ROTATE_AFTER_MS = 24 * 3_600_000;
+
 /** Milliseconds between two looks at the catalog. */
 const DEFAULT_POLL_MS = 250;
 /** Looks at the catalog between two looks at who is idle. */
@@ -92,6 +95,8 @@ export interface HotSetOptions {
   readonly settleIdleMs?: number | undefined;
   /** @default 250 */
   readonly pollMs?: number | undefined;
+  /** Milliseconds after it was let go until a tenant is brought round: see `cold-rotation.ts`. @default 86400000 */
+  readonly rotateAfterMs?: number | undefined;
 }
 
 /** The tenants that are replicated now. */
@@ -101,6 +106,7 @@ export class HotSet {
   readonly #settleIdleMs: number;
   readonly #pollMs: number;
   readonly #hot = new Map<TenantId, Entry>();
+  readonly #reserved = new Set<TenantId>();
   readonly #syncs = new SharedSync();
   /** What goes on in the background, by what it is. */
   readonly #works = new Map<string, Promise<void>>();
@@ -126,6 +132,20 @@ export class HotSet {
   /** Tenants that are replicated now. */
   get tenants(): IterableIterator<HotTenant> {
     return this.#hot.values();
+  }
+
+  /**
+   * Keeps a tenant from being taken in while somebody else has Litestream work on its file.
+   * @returns what ends that; undefined where it is replicated, or being reserved
+   */
+  reserve({ id }: TenantRecord): (() => void) | undefined {
+    if (this.#closed || this.#hot.has(id) || this.#reserved.has(id)) return undefined;
+    this.#reserved.add(id);
+    return () => {
+      this.#reserved.delete(id);
+      // Who was marked meanwhile was passed over.
+      this.#revision = -1;
+    };
   }
 
   /** Tenants marked dirty when the catalog was last read, up to twice `maxHot`. */
@@ -338,7 +358,11 @@ export class HotSet {
   #isReplicated(record: TenantRecord): boolean {
     // A file that is in the replica alone has nothing new to be sent there.
     if (record.awaySince !== null) return false;
-    return record.driver === this.#options.driver && REPLICATED_STATES.has(record.state);
+    return (
+      record.driver === this.#options.driver &&
+      REPLICATED_STATES.has(record.state) &&
+      !this.#reserved.has(record.id)
+    );
   }
 
   async #takeIn(record: TenantRecord): Promise<void> {
@@ -449,7 +473,8 @@ export class HotSet {
       if (await backups.settle(record)) {
         try {
           const txid = await this.#sync(entry, timeoutMs);
-          if (!(await backups.clean(record, txid)) && !must) return;
+          const dueAt = Date.now() + (this.#options.rotateAfterMs ?? DEFAULT_ROTATE_AFTER_MS);
+          if (!(await backups.clean(record, txid, dueAt)) && !must) return;
         } catch (error) {
           await backups.markDirty(record.id);
           if (!must) throw error;

@@ -73,14 +73,20 @@ export class BackupTable {
 
   /**
    * `settling` → `clean`, of that line of the replica. @param txid the last transaction found there
+   * @param dueAt when the tenant is to be brought round, in ms since 1970: see {@link due}
    * @returns whether nobody has written meanwhile
    */
-  async clean(tenant: TenantKey & Pick<TenantRecord, "backupEpoch">, txid: number): Promise<boolean> {
+  async clean(
+    tenant: TenantKey & Pick<TenantRecord, "backupEpoch">,
+    txid: number,
+    dueAt: number | null = null,
+  ): Promise<boolean> {
     const { id, incarnation, backupEpoch } = tenant;
-    const sql = `UPDATE tenants SET backup_state = 'clean', backup_txid = ?, backup_settled_at = ?
+    const sql = `UPDATE tenants SET backup_state = 'clean', backup_txid = ?, backup_settled_at = ?,
+        backup_due_at = ?
       WHERE id = ? AND incarnation = ? AND backup_epoch = ? AND backup_state = 'settling' AND state <> 'deleted'
       RETURNING ${TENANT_COLUMNS}`;
-    const params = [txid, this.#options.clock(), id, incarnation, backupEpoch];
+    const params = [txid, this.#options.clock(), dueAt, id, incarnation, backupEpoch];
     return (await this.#change(id, sql, params)) !== undefined;
   }
 
@@ -95,6 +101,25 @@ export class BackupTable {
     const record = await this.#change(id, sql, [id, incarnation]);
     if (!record) throw notFound(id);
     return record;
+  }
+
+  /** Clean tenants whose files are here and in whose replicas something is to be done by `now`; the oldest first. */
+  async due(limit: number, now: number): Promise<TenantRecord[]> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT ${TENANT_COLUMNS} FROM tenants INDEXED BY tenants_due
+            WHERE backup_due_at <= ? AND backup_state = 'clean' AND state <> 'deleted'
+              AND state = 'active' AND away_since IS NULL
+            ORDER BY backup_due_at, id LIMIT ?`,
+      params: [now, limit],
+    });
+    return rows as unknown[] as TenantRecord[];
+  }
+
+  /** When the tenant is to be brought round next, in ms since 1970; null for when it has been written to again. */
+  async setDue({ id, incarnation }: TenantKey, at: number | null): Promise<void> {
+    const sql = `UPDATE tenants SET backup_due_at = ?
+      WHERE id = ? AND incarnation = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`;
+    await this.#change(id, sql, [at, id, incarnation]);
   }
 
   /** Notes what came of trying out a restore. @param failure null when all was right */

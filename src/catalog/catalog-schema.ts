@@ -123,6 +123,13 @@ CREATE INDEX tenants_by_verify_failure ON tenants (id)
 CREATE INDEX tenants_away ON tenants (id) WHERE away_since IS NOT NULL AND state <> 'deleted';
 `;
 
+/** The index holds only tenants that nobody writes to and that have something to be done in the replica. */
+const ROTATION_SQL = `
+ALTER TABLE tenants ADD COLUMN backup_due_at INTEGER;
+CREATE INDEX tenants_due ON tenants (backup_due_at, id)
+  WHERE backup_due_at IS NOT NULL AND backup_state = 'clean' AND state <> 'deleted';
+`;
+
 /** In order, and never changed once released. */
 const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [
   { id: 1, name: "initial", sql: INITIAL_SQL },
@@ -130,6 +137,7 @@ const CATALOG_MIGRATIONS: readonly CatalogMigration[] = [
   { id: 3, name: "tenant-settings", sql: SETTINGS_SQL },
   { id: 4, name: "locks", sql: LOCKS_SQL },
   { id: 5, name: "recovery", sql: RECOVERY_SQL },
+  { id: 6, name: "rotation", sql: ROTATION_SQL },
 ];
 
 /**
