@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createClient } from "@libsql/client";
 import Database from "better-sqlite3";
+import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { exportSigningKey, generateSigningKey } from "../src/auth/signing-key.ts";
 import { issueToken } from "../src/auth/token.ts";
@@ -176,6 +177,44 @@ describe("a namespace", () => {
     await server.expectHealthy();
   });
 
+  test("is never a fault of the server's, whatever the body", async () => {
+    const server = await runningServer();
+    const keys = [
+      ...["dump_url", "max_db_size", "jwt_key", "txn_timeout_s", "baseline", "block_reads", "block_writes"],
+      ...["block_reason", "heartbeat_url", "allow_attach", "timestamp", "keep_backup", "__proto__", "other"],
+    ];
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.constantFrom(
+        "file:",
+        "http://",
+        "http://[::1",
+        "file:///%00",
+        "http://a.invalid:99999/",
+        "1e400",
+        "PEM",
+        "all",
+      ),
+    );
+    const body = fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom(...keys), value));
+    const path = fc.constantFrom(
+      "/made/create",
+      "/acme/config",
+      "/acme/fork/copy",
+      "/acme%2F/config",
+      "/%00/create",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom("POST", "DELETE"), path, body, async (method, at, sent) => {
+        const answer = await v1(server, method, method === "DELETE" ? "/nobody" : at, JSON.stringify(sent));
+        expect([answer.status < 500 || answer.status === 501, answer.text]).toEqual([true, answer.text]);
+      }),
+      { numRuns: 300 },
+    );
+    await v1(server, "POST", "/acme/config", { block_reads: false, block_writes: false });
+    await server.expectHealthy();
+  });
+
   test("is the administrator's alone", async () => {
     const key = await generateSigningKey();
     const server = await runningServer({ tenants: [], app: { publicKeys: [key] } });
@@ -239,6 +278,34 @@ describe("a dump", () => {
     });
     expect(uploaded.status, uploaded.text).toBe(201);
     for (const server of [from, to]) expect(await server.scratchFiles()).toEqual([]);
+  });
+
+  test("and forks, checkpoints and configuration work the same with executors", async () => {
+    const server = await runningServer({ executors: { executors: 1 }, tenants: [] });
+    const dir = await tempFolder();
+    writeFileSync(join(dir, "acme.sql"), DUMP);
+    await created(server, "acme", {
+      dump_url: pathToFileURL(join(dir, "acme.sql")).href,
+      max_db_size: 200_000,
+    });
+    const notes = (tenant: string) => server.query(tenant, "SELECT body FROM notes");
+    expect((await notes("acme")).body.results).toEqual([{ body: "one; two" }]);
+    const fill = await server.query("acme", "INSERT INTO notes (body) VALUES (hex(randomblob(150000)))");
+    expect(fill.body).toMatchObject({ code: "DATABASE_FULL" });
+    expect((await v1(server, "POST", "/acme/fork/other")).status).toBe(200);
+    expect((await notes("other")).body.results).toEqual([{ body: "one; two" }]);
+    expect((await v1(server, "POST", "/acme/checkpoint")).status).toBe(200);
+    const blocked = { block_reads: false, block_writes: true, block_reason: "unpaid" };
+    expect((await v1(server, "POST", "/acme/config", blocked)).status).toBe(200);
+    const refused = await server.query("acme", "DELETE FROM notes");
+    expect(refused.body).toMatchObject({ code: "TENANT_BLOCKED", message: /unpaid/ });
+    writeFileSync(join(dir, "cut.sql"), DUMP.slice(0, -8));
+    const cut = await v1(server, "POST", "/cut/create", {
+      dump_url: pathToFileURL(join(dir, "cut.sql")).href,
+    });
+    expectRefused(cut, "IMPORT_INVALID", /cut off/);
+    expect((await v1(server, "DELETE", "/acme")).status).toBe(200);
+    expect(await server.scratchFiles()).not.toContainEqual(expect.stringMatching(/\.db$/));
   });
 
   test("that cannot be had, or is none, makes no tenant", async () => {
