@@ -43,6 +43,9 @@ export interface ExaminationAnswer {
   readonly error?: { readonly code: string | undefined; readonly message: string; readonly hint?: string };
 }
 
+/** Bytes of page cache: everything is read, indexes in no order of the pages. */
+const CACHE_BYTES = 64 * 1024 * 1024;
+
 /** Findings of `integrity_check` that an error names. */
 const MAX_FINDINGS = 10;
 
@@ -50,7 +53,7 @@ const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer"
 
 async function examine({ path, check, migrations, digests }: Examination): Promise<Examined> {
   if ((await stat(path)).size === 0) throw damaged("it is empty");
-  const handle = await localDriver({ dir: dirname(path) }).openFile(path);
+  const handle = await localDriver({ dir: dirname(path), cacheBytes: CACHE_BYTES }).openFile(path);
   let migrated: MigrationResult | undefined;
   const found: TableDigest[] = [];
   try {

@@ -1,6 +1,6 @@
 // Owns reading tenants out of a replica with Litestream: what there is, and restoring one into a new file.
 // Writes nothing to the replica, and replaces nobody's database.
-import { rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { LitestreamBinary } from "./litestream-binary.ts";
@@ -38,9 +38,11 @@ export interface ReplicaRestoreOptions {
 /** What a line of the replica is restored to. */
 interface Target {
   readonly line: ReplicaLine;
+  /** Those that were looked at, newest first. */
+  readonly lines: readonly ReplicaLine[];
   /** Litestream's arguments. */
   readonly args: readonly string[];
-  readonly plan: RestorePlan;
+  readonly url: string;
 }
 
 interface DryRun {
@@ -63,11 +65,21 @@ export class Replica {
 
   /** What there is of a tenant, newest line first. @throws {TenantryError} `BACKUPS_UNAVAILABLE` */
   async lines(record: TenantRecord, incarnation = record.incarnation): Promise<ReplicaLine[]> {
+    return this.#linesUntil(record, incarnation, () => false);
+  }
+
+  /** As many of the newest lines as are needed to find one that will do: each costs a run of Litestream. */
+  async #linesUntil(
+    record: TenantRecord,
+    incarnation: string,
+    willDo: (line: ReplicaLine) => boolean,
+  ): Promise<ReplicaLine[]> {
     const lines: ReplicaLine[] = [];
     if (incarnation === record.incarnation) {
       for (let epoch = record.backupEpoch; epoch >= 1; epoch--) {
         const line = lineOf(epoch, await this.#files(record, incarnation, epoch));
         if (line) lines.push(line);
+        if (line && willDo(line)) break;
       }
       return lines;
     }
@@ -88,7 +100,23 @@ export class Replica {
     source: ReplicaSource,
     options: ReplicaRestoreOptions = {},
   ): Promise<RestorePlan> {
-    return (await this.#retried(record, options, () => this.#target(record, source, options))).plan;
+    return this.#retried(record, options, async () => {
+      const target = await this.#target(record, source, options);
+      const found = await this.#orNewest(record, source, target, (args) =>
+        this.#dryRun(target.url, args, options),
+      );
+      const { incarnation = record.incarnation } = source;
+      if (source.at === undefined && source.txid === undefined && incarnation === record.incarnation) {
+        assertComplete(record, target.line, found.max_txid);
+      }
+      return {
+        kind: "replica",
+        at: Math.max(...found.files.map(({ timestamp }) => Date.parse(timestamp))),
+        txid: found.max_txid,
+        epoch: target.line.epoch,
+        bytes: found.files.reduce((sum, { size }) => sum + size, 0),
+      };
+    });
   }
 
   /** Restores into a new file at `to`. @throws {TenantryError} as {@link plan} does, and `DATABASE_FULL` */
@@ -99,13 +127,34 @@ export class Replica {
     options: ReplicaRestoreOptions = {},
   ): Promise<RestorePlan> {
     return this.#retried(record, options, async () => {
-      const { line, args, plan } = await this.#target(record, source, options);
-      const url = this.#urlOf(record, source.incarnation, line.epoch);
-      await rm(to, { force: true });
-      const printed = await this.#run(["restore", "-json", "-o", to, ...args, url], options);
+      const target = await this.#target(record, source, options);
+      const { line, url } = target;
+      const printed = await this.#orNewest(record, source, target, (args) =>
+        this.#fetch(url, args, to, options),
+      );
       const { txid } = JSON.parse(printed) as { readonly txid: string };
-      return { ...plan, txid };
+      const { at, incarnation = record.incarnation } = source;
+      if (at === undefined && source.txid === undefined && incarnation === record.incarnation) {
+        assertComplete(record, line, txid);
+      }
+      return {
+        kind: "replica",
+        at: at === undefined ? line.to : Math.min(at, line.to + LISTED_TO_MS - 1),
+        txid,
+        epoch: line.epoch,
+        bytes: (await stat(to)).size,
+      };
     });
+  }
+
+  async #fetch(
+    url: string,
+    args: readonly string[],
+    to: string,
+    options: ReplicaRestoreOptions,
+  ): Promise<string> {
+    await rm(to, { force: true });
+    return this.#run(["restore", "-json", "-o", to, ...args, url], options);
   }
 
   async #target(
@@ -114,7 +163,9 @@ export class Replica {
     options: ReplicaRestoreOptions,
   ): Promise<Target> {
     const { incarnation = record.incarnation, at, txid } = source;
-    let lines = await this.lines(record, incarnation);
+    const find = (): Promise<ReplicaLine[]> =>
+      this.#linesUntil(record, incarnation, ({ from }) => at === undefined || from <= at);
+    let lines = await find();
     let line = chooseLine(record, source, lines, this.place);
     let args: readonly string[] = [];
     if (txid !== undefined) {
@@ -125,39 +176,35 @@ export class Replica {
     } else if (at !== undefined) {
       if (at >= line.to + LISTED_TO_MS) {
         await assertNothingLater(record, at, lines, options);
-        lines = await this.lines(record, incarnation);
+        lines = await find();
         line = chooseLine(record, source, lines, this.place);
       }
       if (at < line.to + LISTED_TO_MS) args = ["-timestamp", new Date(at).toISOString()];
     }
-    const url = this.#urlOf(record, incarnation, line.epoch);
-    const found = await this.#dryRun(url, args, options).catch((error: unknown) => {
+    return { line, lines, args, url: this.#urlOf(record, incarnation, line.epoch) };
+  }
+
+  /** Runs Litestream for a target, and says what it means where there is no such moment or transaction. */
+  async #orNewest<T>(
+    record: TenantRecord,
+    { at, txid }: ReplicaSource,
+    { line, lines, args }: Target,
+    call: (args: readonly string[]) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await call(args);
+    } catch (error) {
       if (!(error instanceof LitestreamFailure)) throw error;
-      // Within the second to which its newest moment is listed.
-      if (/timestamp does not exist/.test(error.message) && at !== undefined && at >= line.to) {
-        args = [];
-        return this.#dryRun(url, args, options);
-      }
-      if (/timestamp does not exist/.test(error.message) && at !== undefined)
+      if (/timestamp does not exist/.test(error.message) && at !== undefined) {
+        // Within the second to which its newest moment is listed.
+        if (at >= line.to) return call([]);
         throw outsideRange(record, at, lines);
-      if (txid !== undefined && /no matching backup files/.test(error.message))
+      }
+      if (txid !== undefined && /no matching backup files/.test(error.message)) {
         throw noTransaction(record, txid, line);
+      }
       throw error;
-    });
-    if (at === undefined && txid === undefined && incarnation === record.incarnation) {
-      assertComplete(record, line, found.max_txid);
     }
-    return {
-      line,
-      args,
-      plan: {
-        kind: "replica",
-        at: Math.max(...found.files.map(({ timestamp }) => Date.parse(timestamp))),
-        txid: found.max_txid,
-        epoch: line.epoch,
-        bytes: found.files.reduce((sum, { size }) => sum + size, 0),
-      },
-    };
   }
 
   async #dryRun(url: string, args: readonly string[], options: ReplicaRestoreOptions): Promise<DryRun> {

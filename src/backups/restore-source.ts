@@ -43,6 +43,6 @@ export interface RestorePlan {
   readonly epoch?: number;
   /** Of a snapshot: its name. Of a file: its path. */
   readonly name?: string;
-  /** Bytes that are read for it. */
+  /** Bytes: of the files that would be read, or of the database that came back. */
   readonly bytes: number;
 }
