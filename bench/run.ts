@@ -13,6 +13,7 @@ import { hasWrk } from "./load.ts";
 import { memory } from "./memory.ts";
 import { newTenant } from "./new-tenant.ts";
 import { endlessStatements, fairness } from "./noisy-neighbours.ts";
+import { restoring } from "./restore.ts";
 import { PROCESSORS, readSettings, type Settings } from "./settings.ts";
 
 interface Measurement {
@@ -36,6 +37,7 @@ const NUMBERS: readonly (Measurement | undefined)[] = [
   { title: "writes with a replica", measure: writesWithReplica },
   { title: "many tenants with a replica", measure: randomWritesWithReplica },
   { title: "a start with dirty tenants", measure: startWithDirty },
+  { title: "restore", measure: restoring },
 ];
 
 const settings = readSettings(process.argv.slice(2));

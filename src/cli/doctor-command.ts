@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { exists } from "../drivers/local/database-file.ts";
 import { examineBackups } from "../observe/doctor-backups.ts";
 import { DEFAULT_DOCTOR_SAMPLE, examineData } from "../observe/doctor.ts";
+import { examineRestores } from "../observe/doctor-restores.ts";
 import { examineMachine } from "../observe/doctor-machine.ts";
 import { type Finding, type Severity, worstOf } from "../observe/finding.ts";
 import { isTenantryError } from "../tenantry-error.ts";
@@ -37,7 +38,10 @@ export function doctorCommand(program: Command, cli: Cli): void {
     .description("check the data folder against the catalog, the databases, and the machine")
     .option("--sample <n>", "databases to open and check, at random", wholeNumber(0), DEFAULT_DOCTOR_SAMPLE)
     .option("--all", "open and check every database")
-    .option("--fix", "remove what is harmless: old scratch files and templates")
+    .option(
+      "--fix",
+      "remove what is harmless: old scratch files and templates; end restores that were killed",
+    )
     .option("--strict", "exit with 1 on warnings, too")
     .addHelpText(
       "after",
@@ -79,6 +83,11 @@ async function examineOpen(
   try {
     return await cli.use({ migrations: true }, async (tenantry) => [
       ...(await examineData(tenantry, { sample, fix, onProgress })),
+      ...(await examineRestores({
+        catalog: tenantry.catalog,
+        restores: tenantry.recovery.restores,
+        fix,
+      })),
       ...(await examineBackups({
         dir,
         catalog: tenantry.catalog,
