@@ -333,7 +333,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     try {
       // In one turn: what comes after the call of close() is refused, here and there.
       await Promise.all([
-        recovery.close(),
+        recovery.close(graceMs),
         tenants.close(graceMs),
         ...pools.map((pool) => pool.close(graceMs)),
       ]);
@@ -384,6 +384,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
             handles: () => tenants.stats(),
             ...(pool && { pool: () => pool.stats() }),
             backups: () => backups?.status(),
+            failedJobs: () => recovery.jobs.failures(),
           }),
           moreAdminRoutes: new Hono<AdminEnv>()
             .route("/", fileRoutes({ files: driver.files, lifecycle, maxImportBytes }))

@@ -94,6 +94,27 @@ test.skipIf(NO_LITESTREAM)(
   },
 );
 
+test.skipIf(NO_LITESTREAM)(
+  "a file that somebody has put there while it was away is the tenant's",
+  async () => {
+    const { tenantry } = await cold(["acme"]);
+    const { driver, catalog } = tenantry;
+    {
+      using budget = tenantry.recovery.keepWithin(1, { coldMs: -1, lookMs: 1e9 });
+      await budget.look();
+    }
+    await tenantry.lifecycle.suspend(ACME);
+    const path = driver.files.pathOf(ACME);
+    expect(await exists(path)).toBe(false);
+    const other = await tempTenantry({ tenants: ["acme"] });
+    await addNote(other, "acme", "from elsewhere");
+    await other.lifecycle.exportFile(ACME, path);
+    await tenantry.lifecycle.resume(ACME);
+    expect(await notesOf(tenantry, "acme")).toEqual(["from elsewhere"]);
+    expect(await catalog.get(ACME)).toMatchObject({ awaySince: null, backupEpoch: 2, backupState: "dirty" });
+  },
+);
+
 test("a timetable takes snapshots at its moment and under its name, and refuses what is no time", async () => {
   const tenantry = await tempTenantry({ tenants: ["acme"] });
   const { recovery } = tenantry;

@@ -1,13 +1,15 @@
 // Holds erasure to leaving nothing of a tenant anywhere, nothing of others touched, and a report of what there was.
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { openObjectStore } from "../src/backups/open-object-store.ts";
-import { parseReplicaUrl } from "../src/backups/replica-url.ts";
+import { parseReplicaUrl, replicaPath } from "../src/backups/replica-url.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { cliFolder } from "./cli-process.ts";
-import { NO_LITESTREAM, replicateOnce } from "./support/litestream.ts";
+import { litestream, NO_LITESTREAM, replicateOnce } from "./support/litestream.ts";
 import { s3Server } from "./support/s3-server.ts";
 import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
 
@@ -118,4 +120,29 @@ test("on the command line it wants a yes, and prints the report", async () => {
   });
   const again = await folder.run(["erase", "acme", "--yes", "--json"]);
   expect(JSON.parse(again.stdout)).toMatchObject({ tenant: "acme", files: [], replica: null });
+});
+
+test.skipIf(NO_LITESTREAM)("from S3 a tenant is restored, drilled and erased as from a folder", async () => {
+  const replica = await s3Server();
+  const tenantry = await tempTenantry({ tenants: ["acme"], replica });
+  const { restores, drills, erasure } = tenantry.recovery;
+  await addNote(tenantry, "acme", "in the bucket");
+  const record = await tenantry.catalog.get(ACME);
+  const url = parseReplicaUrl(replica).at(replicaPath(record!));
+  await promisify(execFile)(litestream().path, [
+    "replicate",
+    "-once",
+    tenantry.driver.files.pathOf(ACME),
+    url,
+  ]);
+  await tenantry.catalog.backups.settle(record!);
+  await tenantry.catalog.backups.clean(record!, 1);
+  expect(await drills.run({ all: true })).toMatchObject({ passed: 1, failed: 0 });
+  await addNote(tenantry, "acme", "later");
+  await restores.inPlace(ACME, { kind: "replica" });
+  expect(await notesOf(tenantry, "acme")).toEqual(["in the bucket"]);
+  const report = await erasure.erase(ACME);
+  expect(report.replica?.objects).toBeGreaterThan(0);
+  const store = await openObjectStore(parseReplicaUrl(replica));
+  for await (const { key } of store.list("")) expect(key).toBe("");
 });

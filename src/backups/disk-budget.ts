@@ -33,6 +33,8 @@ export interface DiskBudgetParts {
   readonly coldMs?: number | undefined;
   /** Milliseconds. @default 60000 */
   readonly lookMs?: number | undefined;
+  /** Told why somebody did not leave, or why a look failed. */
+  readonly onProblem?: ((message: string) => void) | undefined;
 }
 
 /** What a look did. */
@@ -53,10 +55,7 @@ export class DiskBudget implements Disposable {
 
   constructor(parts: DiskBudgetParts) {
     this.#parts = parts;
-    this.#timer = setInterval(
-      () => void this.look().catch(() => undefined),
-      parts.lookMs ?? DEFAULT_BUDGET_LOOK_MS,
-    );
+    this.#timer = setInterval(() => this.#lookAndTell(), parts.lookMs ?? DEFAULT_BUDGET_LOOK_MS);
     this.#timer.unref();
   }
 
@@ -68,6 +67,14 @@ export class DiskBudget implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  #lookAndTell(): void {
+    const { onProblem } = this.#parts;
+    this.look().then(
+      ({ problem }) => problem !== null && onProblem?.(problem),
+      (error: unknown) => onProblem?.(error instanceof Error ? error.message : String(error)),
+    );
   }
 
   async #look(): Promise<BudgetLook> {

@@ -3,6 +3,7 @@
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseFiles, Driver } from "../drivers/driver.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { FifoLock } from "../fifo-lock.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import type { Replica } from "./replica.ts";
@@ -11,6 +12,11 @@ import { lockTenant } from "./tenant-lock.ts";
 /** Milliseconds that a request waits for its tenant's file before it is told to come again. */
 export const DEFAULT_HYDRATE_WAIT_MS = 5_000;
 
+/** Tenants that are fetched at once, of all that are asked for after a disaster: two processes each. */
+export const DEFAULT_HYDRATE_CONCURRENCY = 8;
+
+/** Milliseconds for which a fetch waits for its turn. */
+const TURN_TIMEOUT_MS = 600_000;
 /** Seconds after which who was told to come again should. */
 const RETRY_AFTER_SECONDS = 2;
 /** Milliseconds for which a failure is told to everybody without another try. */
@@ -30,6 +36,8 @@ export interface HydrationParts {
   readonly replica: () => Promise<Replica>;
   /** Milliseconds. @default 5000 */
   readonly waitMs?: number | undefined;
+  /** Tenants fetched at once. @default 8 */
+  readonly concurrency?: number | undefined;
 }
 
 /** Brings files back. */
@@ -37,9 +45,20 @@ export class Hydration {
   readonly #parts: HydrationParts;
   /** By incarnation: what is on its way, and what has just failed. */
   readonly #under = new Map<string, Promise<TenantRecord>>();
+  readonly #turns: FifoLock;
+  readonly #ending = new AbortController();
 
   constructor(parts: HydrationParts) {
     this.#parts = parts;
+    this.#turns = new FifoLock({
+      permits: parts.concurrency ?? DEFAULT_HYDRATE_CONCURRENCY,
+      timeoutMs: TURN_TIMEOUT_MS,
+      onTimeout: () =>
+        new TenantryError("HYDRATING", "Too many tenants are being brought back at once.", {
+          hint: "Try again in a moment.",
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        }),
+    });
   }
 
   /**
@@ -61,7 +80,7 @@ export class Hydration {
     const { incarnation } = record;
     const under = this.#under.get(incarnation);
     if (under) return under;
-    const fetched = this.#bring(record);
+    const fetched = this.#turns.run(() => this.#bring(record));
     this.#under.set(incarnation, fetched);
     fetched.then(
       () => this.#under.delete(incarnation),
@@ -70,8 +89,9 @@ export class Hydration {
     return fetched;
   }
 
-  /** Waits until nothing is on its way any more. */
+  /** Stops what is on its way. */
   async close(): Promise<void> {
+    this.#ending.abort(new TenantryError("CLOSED", "The server is shutting down."));
     await Promise.allSettled(this.#under.values());
   }
 
@@ -88,27 +108,34 @@ export class Hydration {
         await new Promise<void>((resolve) => void setTimeout(resolve, LOOK_MS));
         continue;
       }
+      // What is there was left by whoever was killed in the midst of this, or of taking it away, and is whole; or
+      // somebody has put it there.
+      if (await driver.exists(id)) return this.#here(now);
       await using scratch = await files.scratch();
+      const { signal } = this.#ending;
       try {
-        await (await replica()).restore(now, { kind: "replica" }, scratch.path);
+        await (await replica()).restore(now, { kind: "replica" }, scratch.path, { signal });
         await examiner.examine({ path: scratch.path, check: true });
       } catch (error) {
         throw isTenantryError(error) ? withTenant(id, error) : error;
       }
       const staged = await driver.stage(id, { file: scratch.path });
       try {
-        // Litestream begins anew with a file that it has not followed: on a line of its own.
-        await catalog.backups.raiseEpoch(now);
-        // A file that is there has been left by whoever was killed in the midst of this, or of taking it away.
-        await driver.remove(id);
         await staged.commit();
       } finally {
         await staged.discard();
       }
-      const here = await catalog.backups.setAway(now, null);
-      if (!here) throw goneMeanwhile(id);
-      return here;
+      return this.#here(now);
     }
+  }
+
+  async #here(record: TenantRecord): Promise<TenantRecord> {
+    const { backups } = this.#parts.catalog;
+    // Litestream begins anew with a file that it has not followed: on a line of its own.
+    await backups.raiseEpoch(record);
+    const here = await backups.setAway(record, null);
+    if (here) return here;
+    throw goneMeanwhile(record.id);
   }
 }
 

@@ -38,6 +38,7 @@ export class Jobs {
   readonly #jobs = new Map<string, Job>();
   readonly #running = new Set<Promise<void>>();
   readonly #ending = new AbortController();
+  readonly #failures = new Map<JobKind, number>();
 
   /** Starts a job. @throws {TenantryError} `CLOSED` */
   start(kind: JobKind, tenant: TenantId | null, work: (controls: JobControls) => Promise<unknown>): Job {
@@ -62,7 +63,10 @@ export class Jobs {
     const running = work({ report: (phase) => change({ phase }), signal: this.#ending.signal })
       .then(
         (result) => change({ state: "done", phase: "done", result: result ?? null, endedAt: Date.now() }),
-        (error: unknown) => change({ state: "failed", error: told(error), endedAt: Date.now() }),
+        (error: unknown) => {
+          this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1);
+          change({ state: "failed", error: told(error), endedAt: Date.now() });
+        },
       )
       .finally(() => {
         this.#running.delete(running);
@@ -84,6 +88,11 @@ export class Jobs {
     throw new TenantryError("NOT_FOUND", "There is no such job.", {
       hint: "Jobs are forgotten when the server ends, and some time after they have; the audit log stays.",
     });
+  }
+
+  /** How many have failed, by kind. */
+  failures(): ReadonlyMap<JobKind, number> {
+    return this.#failures;
   }
 
   /** Newest first. */

@@ -55,9 +55,12 @@ export interface Recovery {
   /** Begins to take snapshots and to try restores out by the clock. @throws {TenantryError} `INVALID_OPTION` */
   startTimetable(options: TimetableOptions): Promise<void>;
   /** Begins to keep the disk within a budget. @param maxBytes of tenants' databases */
-  keepWithin(maxBytes: number, options?: Pick<DiskBudgetParts, "coldMs" | "lookMs">): DiskBudget;
-  /** Stops what runs. Idempotent. */
-  close(): Promise<void>;
+  keepWithin(
+    maxBytes: number,
+    options?: Pick<DiskBudgetParts, "coldMs" | "lookMs" | "onProblem">,
+  ): DiskBudget;
+  /** Stops what runs, which is given `graceMs` for it. Idempotent. */
+  close(graceMs: number): Promise<void>;
 }
 
 /** Composes it. Nothing is started or read before it is needed. */
@@ -101,11 +104,15 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   const archives = new Archives({ catalog: tenants.catalog, lifecycle, files, examiner });
   const jobs = new Jobs();
   const ends: Disposable[] = [];
-  const close = async (): Promise<void> => {
+  const close = async (graceMs: number): Promise<void> => {
     for (const end of ends) end[Symbol.dispose]();
-    const stopped = jobs.close();
+    const stopped = Promise.all([jobs.close(), hydration.close()]);
     examiner.close();
-    await Promise.all([stopped, hydration.close()]);
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    // Whatever does not stop by then bears being killed.
+    const timer = setTimeout(resolve, graceMs);
+    await Promise.race([stopped, late]);
+    clearTimeout(timer);
   };
   return {
     snapshots,

@@ -71,6 +71,11 @@ export class Restores {
     this.#parts = parts;
   }
 
+  /** @throws {TenantryError} `TENANT_NOT_FOUND` where there is no tenant of that name, and never was */
+  async assertThere(id: TenantId): Promise<void> {
+    await this.#find(id);
+  }
+
   /** What would come back. @throws {TenantryError} as {@link inPlace} does */
   async plan(id: TenantId, source: RestoreSource): Promise<RestorePlan> {
     return planRestore(this.#parts, await this.#find(id), source);

@@ -304,7 +304,9 @@ async function startRecovery(cli: Cli, { recovery }: Tenantry, options: ServeOpt
     }),
     ...(verifyCron && { drills: { cron: verifyCron, sample: verifySample } }),
   });
-  if (diskBudget !== undefined) recovery.keepWithin(diskBudget);
+  if (diskBudget !== undefined) {
+    recovery.keepWithin(diskBudget, { onProblem: (message) => cli.screen.note(`Disk budget: ${message}`) });
+  }
 }
 
 async function startExecutors(tenantry: Tenantry, options: ServeOptions): Promise<ExecutorPool | undefined> {

@@ -6,7 +6,7 @@ import type { SqlRunner } from "../drivers/driver.ts";
 const FIRST_PAGE_ROWS = 100;
 const MAX_PAGE_ROWS = 1000;
 /** Bytes that a page should come to, of which a few are in memory at once. */
-const PAGE_BYTES = 1024 * 1024;
+const PAGE_BYTES = 256 * 1024;
 
 /** Digests are added up modulo this. */
 const MODULUS = 1n << 256n;

@@ -76,6 +76,7 @@ export function backupRoutes({
       const source = sourceOf(body, c.get("onThisMachine") === true);
       if (body.dryRun) return c.json({ tenant: id, wouldRestore: await restores.plan(id, source) });
       const copy = body.to === undefined ? undefined : parseTenantId(body.to);
+      await restores.assertThere(id);
       const job = jobs.start("restore", id, ({ report, signal }) => {
         const options = { ...actorOf(c), signal, onPhase: report };
         return copy === undefined
@@ -119,6 +120,7 @@ export function backupRoutes({
           hint: `Send {"confirm": "${id}"}: nothing of it is left afterwards.`,
         });
       }
+      await restores.assertThere(id);
       const job = jobs.start("erase", id, () => erasure.erase(id, actorOf(c)));
       return c.json(job, 202, { location: `/admin/jobs/${job.id}` });
     })

@@ -205,7 +205,7 @@ async function templates({ dir, schemaHash, fix }: FolderExamination): Promise<F
 /** Something that nobody needs; a template that another process does need, it makes anew. */
 async function leftover(check: string, message: string, path: string, fix = false): Promise<Finding> {
   if (!fix) return { check, severity: "warn", message: `${message}.`, hint: REMOVED_SOON, path };
-  await rm(path, { force: true });
+  await rm(path, { recursive: true, force: true });
   return { check, severity: "ok", message: `${message}: removed.`, path };
 }
 

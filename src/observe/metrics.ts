@@ -20,6 +20,8 @@ export interface MetricsSources {
   readonly pool?: () => PoolFigures;
   /** Of the replication, where there is one by then. */
   readonly backups?: () => BackupFigures | undefined;
+  /** Jobs that have failed, by kind. */
+  readonly failedJobs?: () => ReadonlyMap<string, number>;
   /** @default 20 */
   readonly topTenants?: number;
 }
@@ -32,7 +34,14 @@ export class Metrics {
   readonly #children = new Map<string, { observe(seconds: number): void }>();
   readonly #top: TopTenants;
 
-  constructor({ catalog, handles, pool, backups, topTenants = DEFAULT_TOP_TENANTS }: MetricsSources) {
+  constructor({
+    catalog,
+    handles,
+    pool,
+    failedJobs,
+    backups,
+    topTenants = DEFAULT_TOP_TENANTS,
+  }: MetricsSources) {
     this.#top = new TopTenants(topTenants);
     const registers = [this.#registry];
     if (pool) registerPoolMetrics(this.#registry, pool);
@@ -91,6 +100,18 @@ export class Metrics {
         for (const [state, tenants] of Object.entries(await catalog.count())) this.set({ state }, tenants);
       },
     });
+    if (failedJobs) {
+      void new Counter({
+        name: "tenantry_jobs_failed_total",
+        help: "Jobs that failed: restores, snapshots, drills, erasures.",
+        labelNames: ["kind"],
+        registers,
+        collect() {
+          this.reset();
+          for (const [kind, jobs] of failedJobs()) this.inc({ kind }, jobs);
+        },
+      });
+    }
     void new Gauge({
       name: "tenantry_backups_failed_drills",
       help: "Tenants whose last restore that was tried out failed, or came back with other rows.",
