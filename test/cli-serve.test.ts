@@ -39,3 +39,29 @@ test("serve refuses an address that others reach while there is no key", async (
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain("tenantry token create --scope admin");
 });
+
+test("without Litestream the server serves, and says everywhere that nothing is backed up", async () => {
+  await using cli = await cliFolder({
+    TENANTRY_PORT: "0",
+    TENANTRY_EXECUTORS: "0",
+    LITESTREAM_BIN: "/nowhere/litestream",
+  });
+  const replica = `file://${cli.dir}/replica`;
+  const server = cli.start(["serve", "--replica", replica]);
+  const said: string[] = [];
+  createInterface({ input: server.stderr! }).on("line", (each) => said.push(each));
+  const { promise: line, resolve } = Promise.withResolvers<string>();
+  createInterface({ input: server.stdout! }).on("line", resolve);
+  const url = /(http:\/\/\S+)$/.exec(await line)?.[1];
+  expect(said.join("\n")).toContain("Backups are OFF: There is no Litestream");
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+    status: "ready",
+    backups: { state: "off", reason: expect.stringContaining("There is no Litestream") as string },
+  });
+  const doctor = await cli.run(["doctor", "--replica", replica]);
+  expect(doctor.stdout).toContain("Backups cannot be made: There is no Litestream");
+  const ended = Promise.withResolvers<number | null>();
+  server.once("close", ended.resolve);
+  server.kill("SIGTERM");
+  expect(await ended.promise).toBe(0);
+});
