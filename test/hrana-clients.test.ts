@@ -10,9 +10,10 @@ import { int, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createApiKey } from "../src/auth/api-key.ts";
 import { listen } from "../src/http/listen.ts";
+import type { TenantryOptions } from "../src/tenantry-options.ts";
 import { runningServer, type RunningTestServer } from "./support/running-server.ts";
 
-const EXECUTORS = { executors: 1 };
+const EXECUTORS = { executors: 1, statementTimeoutMs: 50_000 };
 
 describe.each([
   ["in the server's process", undefined, "http"],
@@ -20,7 +21,8 @@ describe.each([
   ["in the server's process, over a WebSocket", undefined, "ws"],
   ["in an executor, over a WebSocket", EXECUTORS, "ws"],
 ] as const)("%s", (_, executors, scheme) => {
-  const serve = (): Promise<RunningTestServer> => runningServer({ ...(executors && { executors }) });
+  const serve = (tenantry: Partial<TenantryOptions> = {}): Promise<RunningTestServer> =>
+    runningServer({ tenantry, ...(executors && { executors }) });
 
   const libsql = (server: RunningTestServer, options: object = {}): ReturnType<typeof createClient> => {
     const client = createClient({ url: `${scheme}://127.0.0.1:${server.port}/t/acme/`, ...options });
@@ -71,7 +73,8 @@ describe.each([
   });
 
   test("a client that holds a transaction and another that writes do not stop each other", async () => {
-    const server = await serve();
+    // a slow machine must not end what is looked at
+    const server = await serve({ transactionTimeoutMs: 50_000, busyTimeoutMs: 50_000 });
     const one = libsql(server);
     // more than an executor takes at once: the commit must not wait behind them
     const other = libsql(server, { concurrency: 100 });
@@ -85,7 +88,9 @@ describe.each([
     const { pool } = server;
     // a socket of its own has fewer at once
     if (pool && scheme === "http")
-      await vi.waitFor(() => expect(pool.stats().executors[0]?.waiting).toBeGreaterThan(0));
+      await vi.waitFor(() => expect(pool.stats().executors[0]?.waiting).toBeGreaterThan(0), {
+        timeout: 30_000,
+      });
     await transaction.batch(["INSERT INTO customers (name) VALUES ('one again')"]);
     await transaction.commit();
     await Promise.all(waiting);

@@ -1,6 +1,8 @@
 // Owns that no JSON makes Hrana's routes crash, leak or answer anything that is not of the protocol.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { rowText } from "../src/hrana/result-text.ts";
+import { ResultRows } from "../src/hrana/row-writer.ts";
 import { decodeValue, valueText } from "../src/hrana/value.ts";
 import { runningServer } from "./support/running-server.ts";
 
@@ -167,5 +169,27 @@ test("every value that SQLite holds is read as it was written", () => {
         expect(decodeValue(JSON.parse(valueText(one)))).toEqual(one);
       },
     ),
+  );
+});
+
+test("many rows are written as few are", () => {
+  const value = fc.oneof(
+    fc.constant(null),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+    fc.double(),
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: "grapheme", maxLength: 300 }),
+    fc.uint8Array({ maxLength: 300 }),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.array(value, { maxLength: 6 }), { minLength: 65, maxLength: 200 }), (rows) => {
+      const sink = new ResultRows();
+      sink.begin();
+      sink.row(["an attempt that was given up"]);
+      sink.begin();
+      for (const row of rows) sink.row(row);
+      expect(new TextDecoder().decode(sink.many)).toBe(rows.map(rowText).join(","));
+    }),
+    { numRuns: 50 },
   );
 });

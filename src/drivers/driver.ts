@@ -27,6 +27,12 @@ export interface RunOptions {
    * @default no limit
    */
   readonly maxBytes?: number;
+  /**
+   * Where rows, as arrays, are to go instead of into {@link ResultSet.rows}. Drivers that get their rows from
+   * somewhere else may give them all the same.
+   * @default nowhere
+   */
+  readonly sink?: RowSink;
   /** 64-bit integers as numbers (rounded beyond 2^53, as D1 does) or as `bigint`. @default "number" */
   readonly integers?: "number" | "bigint";
   /**
@@ -34,6 +40,14 @@ export interface RunOptions {
    * @default false
    */
   readonly details?: boolean;
+}
+
+/** Takes rows as they are read, so that nobody has to keep them. */
+export interface RowSink {
+  /** The rows of a result come next; what an earlier attempt at it gave is void. */
+  begin(): void;
+  /** A row, as an array. @returns the bytes that it takes of the answer */
+  row(row: readonly unknown[]): number;
 }
 
 /** D1's `meta`. */

@@ -4,7 +4,7 @@ import type { ResultSet } from "../drivers/driver.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import type { HranaError } from "./hrana-error.ts";
 import type { JsonText } from "./json-text.ts";
-import { rowsAsBytes } from "./row-writer.ts";
+import type { ResultRows } from "./row-writer.ts";
 import { valueText } from "./value.ts";
 
 /** What a statement did. */
@@ -12,19 +12,21 @@ export interface Done {
   readonly result: ResultSet;
   readonly inspection: Pick<Inspection, "verb" | "explain">;
   readonly wantRows: boolean;
+  /** Where its rows went, if not into the result. */
+  readonly sink?: ResultRows;
 }
-
-/** Rows from which on they are written as bytes. */
-const MANY_ROWS = 64;
 
 /** `StmtResult`. */
 export function resultText(done: Done): JsonText {
-  const { columns, rows, meta } = done.result;
+  const { columns, meta } = done.result;
   const end = `],${endText(done)},"rows_read":${meta.rows_read},"rows_written":${meta.rows_written},"query_duration_ms":${meta.duration}}`;
   if (columns.length === 0) return `{"cols":[],"rows":[${end}`;
   let text = `{"cols":${columnsText(done.result)},"rows":[`;
   if (!done.wantRows) return text + end;
-  if (rows.length > MANY_ROWS) return [text, rowsAsBytes(rows as unknown[][], columns.length), end];
+  const many = done.sink?.many;
+  if (many) return [text, many, end];
+  // A driver that has its rows from elsewhere, and what writes, give them themselves.
+  const rows = done.result.rows.length > 0 ? done.result.rows : (done.sink?.few ?? []);
   for (let index = 0; index < rows.length; index++) {
     text += index === 0 ? rowText(rows[index] as unknown[]) : `,${rowText(rows[index] as unknown[])}`;
   }

@@ -1,5 +1,6 @@
 // Owns writing many rows as the protocol's JSON into bytes: of text, most of the time goes into what is built only to
 // be encoded. value.ts writes the same as text.
+import type { RowSink } from "../drivers/driver.ts";
 import { base64Of, numberText } from "./value.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -23,11 +24,51 @@ const AROUND = 64;
 /** Bytes of UTF-8 for a UTF-16 unit at most. */
 const UNIT_BYTES = 3;
 
-/** Rows as a list without its brackets. */
-export function rowsAsBytes(rows: readonly (readonly unknown[])[], columns: number): Uint8Array {
-  const writer = new RowWriter(rows.length * columns * AROUND);
-  for (const [index, row] of rows.entries()) writer.row(row, index > 0);
-  return writer.bytes;
+/** Rows up to which they are kept as they are: a few are sooner written as text. */
+const FEW_ROWS = 64;
+/** Bytes of a writer at first. */
+const FIRST_BYTES = 64 * 1024;
+
+/** The rows of one result: a few are kept, many are written as they come. */
+export class ResultRows implements RowSink {
+  #rows: (readonly unknown[])[] = [];
+  #writer: RowWriter | undefined;
+
+  /** The rows, if they are few. */
+  get few(): readonly (readonly unknown[])[] {
+    return this.#rows;
+  }
+
+  /** A list of the rows without its brackets, if they are many. */
+  get many(): Uint8Array | undefined {
+    return this.#writer?.bytes;
+  }
+
+  begin(): void {
+    this.#rows = [];
+    this.#writer = undefined;
+  }
+
+  row(row: readonly unknown[]): number {
+    if (this.#writer) return this.#writer.row(row);
+    if (this.#rows.push(row) <= FEW_ROWS) return bytesOfRow(row);
+    this.#writer = new RowWriter(FIRST_BYTES);
+    // What was said of the others' size before is about what it is.
+    for (const one of this.#rows) this.#writer.row(one);
+    this.#rows = [];
+    return bytesOfRow(row);
+  }
+}
+
+/** Bytes that a row takes as text, about. */
+function bytesOfRow(row: readonly unknown[]): number {
+  let bytes = AROUND / 2;
+  for (const value of row) {
+    bytes += AROUND / 2;
+    if (typeof value === "string") bytes += value.length;
+    else if (value instanceof Uint8Array) bytes += value.byteLength * 1.5;
+  }
+  return bytes;
 }
 
 class RowWriter {
@@ -42,15 +83,18 @@ class RowWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  row(row: readonly unknown[], follows: boolean): void {
+  /** @returns the bytes that were written */
+  row(row: readonly unknown[]): number {
+    const before = this.#length;
     this.#makeRoom(AROUND);
-    if (follows) this.#bytes[this.#length++] = COMMA;
+    if (before > 0) this.#bytes[this.#length++] = COMMA;
     this.#bytes[this.#length++] = OPEN_LIST;
     for (let index = 0; index < row.length; index++) {
       if (index > 0) this.#bytes[this.#length++] = COMMA;
       this.#value(row[index]);
     }
     this.#bytes[this.#length++] = CLOSE_LIST;
+    return this.#length - before;
   }
 
   /** Leaves room for what comes around the next value. */

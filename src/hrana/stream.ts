@@ -10,6 +10,7 @@ import { BatchCursor, CURSOR_PIECE_CHARACTERS, type EntrySource } from "./batch-
 import { errorOfStatement, type HranaError, StatementError } from "./hrana-error.ts";
 import { joined, type JsonText, lengthOf } from "./json-text.ts";
 import { type Done, entriesOf, resultText } from "./result-text.ts";
+import { ResultRows } from "./row-writer.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
 import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
 import { StoredSql } from "./stored-sql.ts";
@@ -51,6 +52,8 @@ interface Work {
   readonly access: StreamAccess;
   /** Whether its statements, outside a transaction, may run where others of the tenant do. */
   readonly shares: boolean;
+  /** Whether its rows become entries, one by one. */
+  readonly entries: boolean;
   bytesLeft: number;
   sliceEnd: number;
   /** The last statement: batches are of the same one again and again. */
@@ -112,7 +115,7 @@ export class Stream {
 
   async *#entries(batch: Batch, access: StreamAccess, before: BatchCursor | undefined): EntrySource {
     await before?.finish();
-    const work = newWork(access, sharesConnection([{ type: "batch", batch }]));
+    const work = newWork(access, sharesConnection([{ type: "batch", batch }]), true);
     const succeeded: Outcomes = [];
     let piece: string[] = [];
     let characters = 0;
@@ -294,7 +297,9 @@ export class Stream {
     const params = argumentsInOrder(stmt, sql);
     if (params.length > access.maxParameters) throw tooManyParameters(access.maxParameters);
     const statement = { sql, params };
+    const sink = wantRows && !work.entries && inspection.kind === "read" ? new ResultRows() : undefined;
     const options: RunOptions = {
+      ...(sink && { sink }),
       rows: "arrays",
       integers: "bigint",
       details: true,
@@ -303,7 +308,8 @@ export class Stream {
       maxRows: access.maxRows,
       maxBytes: Math.max(0, work.bytesLeft),
     };
-    const toDone = (result: ResultSet): Done => ({ result, inspection, wantRows });
+    const toDone = (result: ResultSet): Done =>
+      sink ? { result, inspection, wantRows, sink } : { result, inspection, wantRows };
     if (this.#pinned) return this.#runPinned(this.#pinned.session, statement, options, work, toDone);
     if (work.shares && inspection.kind !== "transaction") {
       return access.runner.run(statement, options).then(toDone);
@@ -419,10 +425,11 @@ const NOTHING: ResultSet = {
   },
 };
 
-function newWork(access: StreamAccess, shares: boolean): Work {
+function newWork(access: StreamAccess, shares: boolean, entries = false): Work {
   return {
     access,
     shares,
+    entries,
     bytesLeft: access.maxResponseBytes,
     sliceEnd: performance.now() + SLICE_MS,
     admitted: undefined,

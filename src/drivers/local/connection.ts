@@ -209,9 +209,11 @@ export class Connection {
     if (options.readOnly && !prepared.readOnly) throw readOnly();
     if (prepared.readOnly) {
       const started = performance.now();
+      const before = size.rows;
       const { columns, declaredTypes, rows } = this.#rows(prepared, values, options, size);
-      const meta = this.#meta(started, rows.length);
-      this.#watch?.ran(prepared.statement.source, meta.duration, rows.length, 0);
+      const read = options.sink ? size.rows - before : rows.length;
+      const meta = this.#meta(started, read);
+      this.#watch?.ran(prepared.statement.source, meta.duration, read, 0);
       return declaredTypes
         ? { columns, rows, meta, details: { declaredTypes, changes: 0, lastRowId: 0n } }
         : { columns, rows, meta };
@@ -393,21 +395,27 @@ function readRows(
     const row = statement.get(...values);
     return row === undefined ? [] : [row as Record<string, unknown>];
   }
-  if (!isLimited(options)) {
+  if (!isLimited(options) && !options.sink) {
     // A statement that writes runs to its end, also where only its first row is wanted.
     const all = statement.all(...values) as ResultSet["rows"];
     return first ? all.slice(0, 1) : all;
   }
   // Rows are read one by one, so that an endless result ends at the limit.
   const rows: ResultSet["rows"] = [];
+  const sink = writes ? undefined : options.sink;
+  sink?.begin();
   for (const row of statement.iterate(...values) as IterableIterator<Record<string, unknown> | unknown[]>) {
     if (++size.rows > maxRows) {
       throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
         hint: "Add a LIMIT and page through it.",
       });
     }
-    rows.push(row);
-    size.bytes += approximateBytes(row);
+    if (sink) {
+      size.bytes += sink.row(row as unknown[]);
+    } else {
+      rows.push(row);
+      size.bytes += approximateBytes(row);
+    }
     if (size.bytes > maxBytes) {
       throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
         hint: "Name fewer columns, add a LIMIT, or export the tenant.",
