@@ -5,10 +5,12 @@ import Database from "better-sqlite3";
 import { randomWritesWithReplica, startWithDirty, writesWithReplica } from "./backups.ts";
 import { coldOpen } from "./cold-open.ts";
 import { throughExecutors } from "./executors.ts";
+import { copies } from "./copies.ts";
 import type { Finding } from "./figures.ts";
 import { fleetMigration } from "./fleet-migration.ts";
 import { hrana } from "./hrana.ts";
 import { hotRead } from "./hot-read.ts";
+import { libsqlClient } from "./libsql-driver.ts";
 import { hasWrk } from "./load.ts";
 import { memory } from "./memory.ts";
 import { newTenant } from "./new-tenant.ts";
@@ -38,6 +40,8 @@ const NUMBERS: readonly (Measurement | undefined)[] = [
   { title: "many tenants with a replica", measure: randomWritesWithReplica },
   { title: "a start with dirty tenants", measure: startWithDirty },
   { title: "restore", measure: restoring },
+  { title: "the libSQL driver", measure: libsqlClient },
+  { title: "copies", measure: copies },
 ];
 
 const settings = readSettings(process.argv.slice(2));

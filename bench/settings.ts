@@ -149,7 +149,7 @@ export function readSettings(args: readonly string[]): Settings | undefined {
   return {
     only:
       values.only === undefined
-        ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15]
+        ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17]
         : values.only.split(",").map(Number),
     rounds: size("rounds", values.rounds, sizes.rounds),
     seconds: size("seconds", values.seconds, sizes.seconds),

@@ -10,6 +10,7 @@ export type {
 } from "./database/tenant-database.ts";
 export { type CopyOptions, type CopyProgress, type CopyReport, copyDatabase } from "./copy/copy-database.ts";
 export type { CopySource, CopyTarget, TargetLimits } from "./copy/copy-end.ts";
+export { d1Target } from "./copy/d1-end.ts";
 export { copyToFile } from "./copy/file-end.ts";
 export { libsqlTarget } from "./copy/libsql-end.ts";
 export type { Driver, DriverCapabilities, Handle, Session, StatementMeta } from "./drivers/driver.ts";

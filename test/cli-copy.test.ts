@@ -2,8 +2,9 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { cliFolder } from "./cli-process.ts";
+import { d1Api } from "./support/d1-api.ts";
 import { libsqlServer } from "./support/libsql-server.ts";
 
 test("to a file, to a libSQL server, and back as a new tenant", async () => {
@@ -94,4 +95,29 @@ test("killed half-way it leaves its mark, and the next run begins anew", async (
   expect((await there.run({ sql: "SELECT count(*) AS n FROM customers", params: [] })).rows).toEqual([
     { n: 20_000 },
   ]);
+});
+
+test("to D1 by Cloudflare's API, and back", async () => {
+  const api = await d1Api();
+  onTestFinished(() => api.close());
+  await using cli = await cliFolder({
+    CLOUDFLARE_ACCOUNT_ID: "account",
+    CLOUDFLARE_API_TOKEN: "token",
+    CLOUDFLARE_BASE_URL: api.baseUrl,
+  });
+  await cli.run(["tenants", "create", "acme"]);
+  await cli.run([
+    "query",
+    "acme",
+    "INSERT INTO customers (name, email, country) VALUES ('Ada', 'ada@example.com', 'GB')",
+  ]);
+  expect(await cli.run(["copy", "acme", "--to", "d1:acme-at-d1"])).toMatchObject({ code: 0 });
+  expect(api.names()).toEqual(["acme-at-d1"]);
+  expect(await api.databaseOf("acme-at-d1").prepare("SELECT name FROM customers").first("name")).toBe("Ada");
+  expect(await cli.run(["copy", "globex", "--from", "d1:acme-at-d1"])).toMatchObject({ code: 0 });
+  expect((await cli.run(["query", "globex", "SELECT name FROM customers", "--json"])).stdout).toContain(
+    '"Ada"',
+  );
+  const none = await cli.run(["copy", "acme", "--to", "d1:x"], { env: { CLOUDFLARE_API_TOKEN: "" } });
+  expect(none.code).toBe(2);
 });

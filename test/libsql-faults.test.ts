@@ -147,6 +147,19 @@ test("a remote that is slow is given up in time, and its connection with it", as
   await expect(handle.run(INSERT)).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
 });
 
+test("a remote that stops in the midst of its answer is given up as well", async () => {
+  const { server, handle } = await remote({ requestTimeoutMs: 100, maxRetries: 0 });
+  server.mishap = async () => {
+    const head = new TextEncoder().encode('{"baton":null,');
+    const body = new ReadableStream({ start: (controller) => controller.enqueue(head) });
+    return new Response(body, { headers: { "content-type": "application/json" } });
+  };
+  await expect(handle.run(COUNT)).rejects.toMatchObject({
+    code: "DATABASE_UNREACHABLE",
+    message: 'The remote database of "acme" did not answer within 100 ms.',
+  });
+});
+
 test("a connection that is broken off in the midst: reads go on, writes are unknown", async () => {
   let accepted = 0;
   const rude = createServer((socket) => {

@@ -1,7 +1,7 @@
 // Holds tenants whose databases are libSQL's to the life of a tenant: created, migrated, used, suspended, deleted, as
 // with files; remote ones made at Turso by its API, and nothing that is not ours ever touched.
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { libsqlDriver } from "../src/drivers/libsql/libsql-driver.ts";
 import { tursoProvisioner } from "../src/drivers/libsql/turso-provisioner.ts";
 import type { TursoProvisionerOptions } from "../src/drivers/libsql/turso-provisioner.ts";
@@ -10,6 +10,7 @@ import { parseTenantId } from "../src/tenant-id.ts";
 import { libsqlServer } from "./support/libsql-server.ts";
 import { NOTES } from "./support/notes-schema.ts";
 import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
+import { runningServer } from "./support/running-server.ts";
 import { tursoApi } from "./support/turso-api.ts";
 
 const ACME = parseTenantId("acme");
@@ -214,4 +215,26 @@ test("options that make no sense are refused", () => {
   ]) {
     expect(() => libsqlDriver(options as never)).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
   }
+});
+
+test("over WebSocket it is the same: statements, batches, transactions, and a connection that is gone", async () => {
+  const server = await runningServer({ tenants: ["acme"] });
+  const url = server.url.replace("http:", "ws:");
+  const driver = libsqlDriver({ url: `${url}/t/{tenant}`, maxRetries: 1 });
+  const handle = await driver.open("acme");
+  onTestFinished(() => handle.close());
+  await handle.run({ sql: "INSERT INTO customers (name) VALUES (?)", params: ["Ada"] });
+  await handle.transaction("write", async (tx) => {
+    await tx.run({ sql: "UPDATE customers SET name = ?", params: ["Eve"] });
+  });
+  const names = { sql: "SELECT name FROM customers", params: [] };
+  const [one, two] = await handle.batch([names, names]);
+  expect([one?.rows, two?.rows]).toEqual([[{ name: "Eve" }], [{ name: "Eve" }]]);
+  await expect(handle.run({ sql: "SELECT * FROM nope", params: [] })).rejects.toMatchObject({
+    message: "D1_ERROR: no such table: nope: SQLITE_ERROR",
+  });
+  const away = libsqlDriver({ url: "ws://127.0.0.1:59998/{tenant}", maxRetries: 0 });
+  await expect(away.open("acme")).rejects.toMatchObject({ code: "DATABASE_UNREACHABLE" });
+  const nobody = libsqlDriver({ url: `${url}/t/{tenant}`, maxRetries: 0 });
+  await expect(nobody.open("nobody")).rejects.toBeInstanceOf(Error);
 });

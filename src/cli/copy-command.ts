@@ -8,7 +8,7 @@ import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import { unknownTenant } from "../tenants/tenants.ts";
 import type { Tenantry } from "../tenantry.ts";
 import type { Cli } from "./cli.ts";
-import { type CopyPlace, copyPlace, LIBSQL_TOKEN } from "./copy-places.ts";
+import { type CopyPlace, copyPlace, D1_ACCOUNT, D1_TOKEN, LIBSQL_TOKEN } from "./copy-places.ts";
 import { examples } from "./examples.ts";
 import { counted } from "./quantity.ts";
 import { WrongUse } from "./report-error.ts";
@@ -25,13 +25,14 @@ export function copyCommand(program: Command, cli: Cli): void {
     .command("copy")
     .description("copy a tenant's database to another driver's, or one of those to a new tenant")
     .argument("<tenant>")
-    .option("--to <place>", "an empty database: file:PATH, or libsql://… (https:, http:, wss:, ws:)")
+    .option("--to <place>", "an empty database: file:PATH, libsql://… (https:, http:, wss:, ws:), or d1:NAME")
     .option("--from <place>", "a database, which becomes a new tenant")
     .addHelpText(
       "after",
       examples([
         ["tenantry copy acme --to file:./acme.db", "one file, compared table by table"],
         ["tenantry copy acme --to libsql://acme-org.turso.io", `the token is in ${LIBSQL_TOKEN}`],
+        ["tenantry copy acme --to d1:acme", `${D1_ACCOUNT} and ${D1_TOKEN} say whose`],
         ["tenantry copy acme --from libsql://acme-org.turso.io", "and back"],
       ]),
     )

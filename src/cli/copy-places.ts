@@ -3,8 +3,10 @@
 import { join, resolve } from "node:path";
 import { type CopyProgress, type CopyReport, copyDatabase } from "../copy/copy-database.ts";
 import type { CopySource } from "../copy/copy-end.ts";
+import { d1Target } from "../copy/d1-end.ts";
 import { copyToFile, sha256 } from "../copy/file-end.ts";
 import { libsqlTarget } from "../copy/libsql-end.ts";
+import { d1RestDriver } from "../drivers/d1/d1-rest-driver.ts";
 import type { Handle } from "../drivers/driver.ts";
 import { libsqlDriver } from "../drivers/libsql/libsql-driver.ts";
 import { localDriver } from "../drivers/local/local-driver.ts";
@@ -13,6 +15,11 @@ import { WrongUse } from "./report-error.ts";
 
 /** Where a libSQL server's token is taken from: an option would be seen in the list of processes. */
 export const LIBSQL_TOKEN = "TENANTRY_LIBSQL_TOKEN";
+
+/** Cloudflare's own names, which wrangler reads as well. */
+export const D1_ACCOUNT = "CLOUDFLARE_ACCOUNT_ID";
+export const D1_TOKEN = "CLOUDFLARE_API_TOKEN";
+const D1_URL = "CLOUDFLARE_BASE_URL";
 
 /** A database outside of the data folder. */
 export interface CopyPlace {
@@ -38,6 +45,8 @@ export function copyPlace(text: string): CopyPlace {
     case "wss":
     case "ws":
       return libsqlPlace(text);
+    case "d1":
+      return d1Place(rest);
     case "do":
       throw new TenantryError(
         "UNSUPPORTED",
@@ -49,7 +58,7 @@ export function copyPlace(text: string): CopyPlace {
     default:
       throw new WrongUse(
         `"${text}" names no place to copy to or from.`,
-        "Say file:./acme.db, or libsql://acme-org.turso.io.",
+        "Say file:./acme.db, libsql://acme-org.turso.io, or d1:acme.",
       );
   }
 }
@@ -65,6 +74,29 @@ function filePlace(path: string): CopyPlace {
       } finally {
         await handle.close();
       }
+    },
+  };
+}
+
+/** A D1 database by its name. As a target it is made where there is none. */
+function d1Place(database: string): CopyPlace {
+  const accountId = process.env[D1_ACCOUNT] ?? "";
+  const apiToken = process.env[D1_TOKEN] ?? "";
+  if (accountId === "" || apiToken === "") {
+    throw new WrongUse("D1 needs an account and a token.", `Set ${D1_ACCOUNT} and ${D1_TOKEN}.`);
+  }
+  const baseUrl = process.env[D1_URL];
+  const driver = d1RestDriver({ accountId, apiToken, ...(baseUrl && { baseUrl }) });
+  return {
+    async receive(source, onProgress) {
+      if (!(await driver.exists(database))) {
+        await (await driver.stage(database, { key: "empty", build: async () => {} })).commit();
+      }
+      const handle = await driver.open(database);
+      return copyDatabase(source, d1Target(handle), { sha256, onProgress });
+    },
+    async read(fn) {
+      return fn({ db: await driver.open(database), stable: false });
     },
   };
 }

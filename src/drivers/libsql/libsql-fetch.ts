@@ -11,60 +11,82 @@ export interface LibsqlFetchOptions {
   readonly token: LibsqlToken;
   /** Whether asking for the token again may give another one. */
   readonly renewable: boolean;
-  /** Milliseconds until the head of an answer. */
+  /** Milliseconds until the end of an answer. */
   readonly requestTimeoutMs: number;
   /** Bytes of an answer. */
   readonly maxAnswerBytes: number;
 }
 
+/** The part of a `Response` that `@libsql/client` uses: the body has been read, within its limits. */
+export interface LibsqlAnswer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: null;
+  json(): Promise<unknown>;
+  text(): Promise<string>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
 /** `fetch` as `@libsql/client` takes it. It rejects with a `RemoteFault`, or `RESPONSE_TOO_LARGE`. */
-export function libsqlFetch(options: LibsqlFetchOptions): (request: Request) => Promise<Response> {
+export function libsqlFetch(options: LibsqlFetchOptions): (request: Request) => Promise<LibsqlAnswer> {
   const { token, renewable, requestTimeoutMs, maxAnswerBytes } = options;
-  const send = async (request: Request, renew: boolean): Promise<Response> => {
+  const send = async (request: Request, renew: boolean): Promise<LibsqlAnswer> => {
     const bearer = await token(renew);
     if (bearer !== undefined) request.headers.set("authorization", `Bearer ${bearer}`);
+    const controller = new AbortController();
+    // To the end of the body: a remote that stops in the midst of it is as slow as one that does not begin.
+    const timer = setTimeout(
+      () => controller.abort(new DOMException("The request took too long.", "TimeoutError")),
+      requestTimeoutMs,
+    );
     try {
-      return await fetch(request, { signal: AbortSignal.timeout(requestTimeoutMs) });
+      const response = await fetch(request, { signal: controller.signal });
+      return answerOf(response, await textOf(response, maxAnswerBytes));
     } catch (error) {
-      throw faultOfFetch(error, requestTimeoutMs);
+      throw error instanceof TenantryError ? error : faultOfFetch(error, requestTimeoutMs);
+    } finally {
+      clearTimeout(timer);
     }
   };
   return async (request) => {
     const again = renewable ? request.clone() : undefined;
-    let response = await send(request, false);
-    if (response.status === 401 && again) {
-      await response.body?.cancel();
-      // Refused before anything was done: sending it once more repeats nothing.
-      response = await send(again, true);
-    }
-    const fault = faultOfStatus(response);
-    if (fault) {
-      await response.body?.cancel();
-      throw fault;
-    }
-    return within(response, maxAnswerBytes);
+    let answer = await send(request, false);
+    // Refused before anything was done: sending it once more repeats nothing.
+    if (answer.status === 401 && again) answer = await send(again, true);
+    const fault = faultOfStatus(answer);
+    if (fault) throw fault;
+    return answer;
   };
 }
 
-/** The answer, which fails once it is larger than `maxBytes`. */
-async function within(response: Response, maxBytes: number): Promise<Response> {
-  const length = response.headers.get("content-length");
-  if (length !== null) {
-    if (Number(length) <= maxBytes) return response;
-    await response.body?.cancel();
-    throw tooLarge(maxBytes);
-  }
+function answerOf({ ok, status, headers }: Response, text: string): LibsqlAnswer {
+  return {
+    ok,
+    status,
+    headers,
+    body: null,
+    json: async () => JSON.parse(text) as unknown,
+    text: async () => text,
+    arrayBuffer: async () => new TextEncoder().encode(text).buffer as ArrayBuffer,
+  };
+}
+
+async function textOf(response: Response, maxBytes: number): Promise<string> {
+  const { body, headers } = response;
+  const length = headers.get("content-length");
+  if (length !== null && Number(length) <= maxBytes) return response.text();
+  if (body === null) return "";
+  let text = "";
   let bytes = 0;
-  const counted = response.body?.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        bytes += chunk.byteLength;
-        if (bytes > maxBytes) controller.error(tooLarge(maxBytes));
-        else controller.enqueue(chunk);
-      },
-    }),
-  );
-  return new Response(counted, response);
+  const decoder = new TextDecoder();
+  for await (const chunk of body) {
+    bytes += chunk.byteLength;
+    // Leaving the loop cancels the rest.
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function tooLarge(maxBytes: number): TenantryError {

@@ -44,7 +44,8 @@ export interface LibsqlConfig {
   /** Seconds. */
   syncInterval?: number;
   intMode: "bigint";
-  fetch?: (request: Request) => Promise<Response>;
+  /** Gives what of a `Response` the library reads. */
+  fetch?: (request: Request) => Promise<unknown>;
   concurrency?: number;
 }
 

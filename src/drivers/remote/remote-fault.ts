@@ -113,8 +113,10 @@ export function faultOfFetch(error: unknown, timeoutMs: number): RemoteFault {
 }
 
 /** The fault that an answer's status stands for; undefined where the answer is for the client to read. */
-export function faultOfStatus(response: Response): RemoteFault | undefined {
-  const { status, headers } = response;
+export function faultOfStatus({
+  status,
+  headers,
+}: Pick<Response, "status" | "headers">): RemoteFault | undefined {
   const retryAfterSeconds = retryAfterOf(headers.get("retry-after"));
   const details = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   if (status === 401 || status === 403)
