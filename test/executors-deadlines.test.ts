@@ -1,5 +1,6 @@
 // Time limits: who runs past one is ended and told so, and nobody else notices.
 import { expect, test } from "vitest";
+import { DEFAULT_SHARE } from "../src/executors/lane.ts";
 import { busyFor, ENDLESS, ENDLESS_WRITE } from "./support/endless.ts";
 import { executor, sharedServer, tenants, untilRunning, untilServed } from "./support/executor-requests.ts";
 import { OtherProcess } from "./support/other-process.ts";
@@ -176,9 +177,9 @@ test("whoever waits in line until the time is up is turned away, and nothing of 
   const endless = server.query("holder", ENDLESS, [], within(3_000));
   await untilRunning(server, 1);
   const full = Promise.all(
-    Array.from({ length: 63 }, () => server.query("waiter", "SELECT 1", [], within(1_000))),
+    Array.from({ length: DEFAULT_SHARE }, () => server.query("waiter", "SELECT 1", [], within(1_000))),
   );
-  await untilRunning(server, 64);
+  await untilRunning(server, DEFAULT_SHARE + 1);
   const inLine = await Promise.all(
     Array.from({ length: 5 }, () =>
       server.query("waiter", "INSERT INTO customers (name) VALUES ('a')", [], within(100)),
