@@ -1,11 +1,19 @@
 // Owns that one server at a time writes to a replica's prefix, and one replicates a data folder.
-import { cp, readFile } from "node:fs/promises";
+import { cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { endLeftovers, noteProcess, processNotes } from "../src/backups/leftover-processes.ts";
+import { LitestreamProcess } from "../src/backups/litestream-process.ts";
 import { ReplicaOwner } from "../src/backups/replica-owner.ts";
 import { parseReplicaUrl } from "../src/backups/replica-url.ts";
 import { tempFolder } from "./support/temp-folder.ts";
-import { replicatedTenantry, scratchFolder, until, withLitestream } from "./backups-litestream.ts";
+import {
+  LITESTREAM,
+  replicatedTenantry,
+  scratchFolder,
+  until,
+  withLitestream,
+} from "./backups-litestream.ts";
 
 const RENEW_MS = 400;
 
@@ -83,5 +91,21 @@ withLitestream(
     await expect(elsewhere.backups({ renewMs: RENEW_MS })).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
     await first.close();
     await elsewhere.close();
+  },
+);
+
+withLitestream(
+  "what a killed server has left running is ended by the next one, and nothing else",
+  async () => {
+    const dir = await tempFolder();
+    const notes = processNotes(dir);
+    const left = await LitestreamProcess.start({ binary: LITESTREAM.path, notes });
+    onTestFinished(() => left.close(0));
+    expect(await readdir(notes)).toEqual([String(left.pid)]);
+    // A number that is another process's by now.
+    await noteProcess(notes, process.pid, join(await tempFolder(), "litestream.yml"));
+    await endLeftovers(notes);
+    expect(await left.ended).toBe("SIGKILL");
+    expect(await readdir(notes)).toEqual([]);
   },
 );

@@ -18,6 +18,7 @@ import { Closers } from "./closers.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { FolderSizes } from "./folder-sizes.ts";
 import { HotSet, type HotSetOptions } from "./hot-set.ts";
+import { endLeftovers, processNotes } from "./leftover-processes.ts";
 import { findLitestream, type LitestreamBinary } from "./litestream-binary.ts";
 import type { RetentionOptions } from "./litestream-config.ts";
 import { type LitestreamEvent, LitestreamPool } from "./litestream-pool.ts";
@@ -106,6 +107,8 @@ export class Backups {
     const { onEvent, snapshotHours, retentionHours, maxDatabasesPerProcess } = options;
     const lock = await lockFolder(driver.dir);
     closers.add(() => lock[Symbol.dispose]());
+    const notes = processNotes(driver.dir);
+    await endLeftovers(notes);
     let lost = false;
     const owner = await ReplicaOwner.take(replica, driver.dir, {
       renewMs: options.renewMs,
@@ -118,6 +121,7 @@ export class Backups {
     closers.add(() => owner.release());
     const pool = new LitestreamPool({
       binary: binary.path,
+      notes,
       maxDatabasesPerProcess,
       snapshotHours,
       retentionHours,

@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import type { Socket } from "node:net";
 import { litestreamEnv } from "./litestream-binary.ts";
 import { LitestreamClient } from "./litestream-client.ts";
+import { forgetProcess, noteProcess, PRIVATE_FOLDER } from "./leftover-processes.ts";
 import { LIFELINE_FD, litestreamConfig, type RetentionOptions } from "./litestream-config.ts";
 
 /** Milliseconds until a process must answer on its socket. */
@@ -24,6 +25,8 @@ const MAX_SAID = 500;
 export interface LitestreamProcessOptions extends RetentionOptions {
   /** The program. */
   readonly binary: string;
+  /** A folder in which it is noted while it runs: see `leftover-processes.ts`. */
+  readonly notes?: string | undefined;
   /** Told of every line that it logs, from warnings up. */
   readonly onLog?: ((line: string) => void) | undefined;
 }
@@ -36,10 +39,16 @@ export class LitestreamProcess {
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   readonly #dir: string;
+  readonly #notes: string | undefined;
   #closing: Promise<void> | undefined;
 
   /** Starts one. @throws why it does not answer, with what it said last */
-  static async start({ binary, onLog, ...retention }: LitestreamProcessOptions): Promise<LitestreamProcess> {
+  static async start({
+    binary,
+    notes,
+    onLog,
+    ...retention
+  }: LitestreamProcessOptions): Promise<LitestreamProcess> {
     const dir = await privateFolder();
     const socketPath = join(dir, "s");
     const configPath = join(dir, "litestream.yml");
@@ -64,8 +73,9 @@ export class LitestreamProcess {
       child.once("exit", (code, signal) => resolve(signal ?? `exit code ${String(code)}, ${said}`));
     });
     const client = new LitestreamClient(socketPath);
-    const started = new LitestreamProcess(child, client, dir, ended);
+    const started = new LitestreamProcess(child, client, { dir, notes, ended });
     try {
+      if (notes !== undefined && child.pid !== undefined) await noteProcess(notes, child.pid, configPath);
       await started.#untilReady();
       return started;
     } catch (error) {
@@ -75,7 +85,16 @@ export class LitestreamProcess {
   }
 
   /** Use {@link LitestreamProcess.start}. */
-  private constructor(child: ChildProcess, client: LitestreamClient, dir: string, ended: Promise<string>) {
+  private constructor(
+    child: ChildProcess,
+    client: LitestreamClient,
+    {
+      dir,
+      notes,
+      ended,
+    }: { readonly dir: string; readonly notes: string | undefined; readonly ended: Promise<string> },
+  ) {
+    this.#notes = notes;
     this.#child = child;
     this.#dir = dir;
     this.client = client;
@@ -99,6 +118,7 @@ export class LitestreamProcess {
     }
     this.client.close();
     await rm(this.#dir, { recursive: true, force: true });
+    if (this.#notes !== undefined) await forgetProcess(this.#notes, this.pid);
   }
 
   /** A socket that cannot be bound is only a warning of Litestream's: asking is the only way to know. */
@@ -123,8 +143,7 @@ export class LitestreamProcess {
 }
 
 async function privateFolder(): Promise<string> {
-  const name = "tenantry-ls-";
   // "XXXXXX" is what mkdtemp adds, "/s" the socket.
-  const fits = Buffer.byteLength(join(tmpdir(), `${name}XXXXXX`, "s")) <= MAX_SOCKET_PATH_BYTES;
-  return mkdtemp(join(fits ? tmpdir() : "/tmp", name));
+  const fits = Buffer.byteLength(join(tmpdir(), `${PRIVATE_FOLDER}XXXXXX`, "s")) <= MAX_SOCKET_PATH_BYTES;
+  return mkdtemp(join(fits ? tmpdir() : "/tmp", PRIVATE_FOLDER));
 }
