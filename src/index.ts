@@ -1,4 +1,11 @@
 // Owns the package's main entry: re-exports, by name, and nothing else.
+export type { ArchiveManifest } from "./backups/archives.ts";
+export type { DrillOptions, DrillResult, DrillRun } from "./backups/drills.ts";
+export type { EraseReport } from "./backups/erasure.ts";
+export type { Recovery } from "./backups/recovery.ts";
+export type { RestorePlan, RestoreSource } from "./backups/restore-source.ts";
+export type { RestoreOptions, RestoreResult } from "./backups/restores.ts";
+export type { Snapshot, SnapshotAllResult } from "./backups/snapshots.ts";
 export type { Catalog } from "./catalog/catalog.ts";
 export type { TenantRecord, TenantState } from "./catalog/tenant-record.ts";
 export type {

@@ -10,11 +10,8 @@ import { TenantryError } from "../tenantry-error.ts";
 import { FileExaminer } from "./file-examiner.ts";
 import { findLitestream } from "./litestream-binary.ts";
 import { fromLitestream, runLitestream } from "./litestream-command.ts";
-import { lineOf, type LtxFile, type ReplicaLine } from "./replica-lines.ts";
+import { lineOf, type LtxFile, MAX_GAP, type ReplicaLine } from "./replica-lines.ts";
 import { catalogPath, parseReplicaUrl } from "./replica-url.ts";
-
-/** Lines of the catalog that may be missing in a row: of a server that was ended before it wrote anything. */
-const MAX_GAP = 3;
 
 /** Options of {@link recoverCatalog}. */
 export interface RecoverCatalogOptions {

@@ -24,6 +24,9 @@ export interface ReplicaLine {
   readonly txid: string;
 }
 
+/** Lines in a row that may be empty: each began with a restore after which nothing was written. */
+export const MAX_GAP = 3;
+
 /** Litestream lists moments to the second. */
 export const LISTED_TO_MS = 1000;
 

@@ -8,6 +8,7 @@ import { fromLitestream, isRace, LitestreamFailure, runLitestream } from "./lite
 import {
   chooseLine,
   LISTED_TO_MS,
+  MAX_GAP,
   lineOf,
   type LtxFile,
   outsideRange,
@@ -84,11 +85,11 @@ export class Replica {
       return lines;
     }
     // Of a tenant of before the catalog no longer knows how many lines it had. They begin at 1.
-    for (let epoch = 1; ; epoch++) {
+    for (let epoch = 1; epoch <= (lines.at(-1)?.epoch ?? 0) + MAX_GAP; epoch++) {
       const line = lineOf(epoch, await this.#files(record, incarnation, epoch));
-      if (!line) return lines.toReversed();
-      lines.push(line);
+      if (line) lines.push(line);
     }
+    return lines.toReversed();
   }
 
   /**

@@ -60,3 +60,14 @@ export async function notesOf(tenantry: Tenantry, tenant: string): Promise<strin
     .all<{ body: string }>();
   return results.map(({ body }) => body);
 }
+
+/** What `use` gives, or throws, once the tenant's file is here: who asks for one that is away is told to wait. */
+export async function whenHere<T>(use: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await use();
+    } catch (error) {
+      if ((error as { code?: string }).code !== "HYDRATING") throw error;
+    }
+  }
+}
