@@ -156,10 +156,17 @@ test("its types are whole: a strict project checks them too", async () => {
     inProject("program.ts"),
     `import type { MiddlewareHandler } from "hono";
     import { createTenantry, type StatementResult, type Tenantry, type TenantDatabase, TenantryError } from "tenantry";
+    import { type D1RestDriver, d1RestDriver } from "tenantry/drivers/d1-rest";
+    import { type LibsqlDriver, libsqlDriver, tursoProvisioner } from "tenantry/drivers/libsql";
     import { type LocalDriver, localDriver } from "tenantry/drivers/local";
     import { errorResponse, type TenantEnv } from "tenantry/hono";
     import { listen, type RunningServer } from "tenantry/node";
     const driver: LocalDriver = localDriver({ dir: "./data" });
+    const libsql: LibsqlDriver = libsqlDriver({
+      url: "libsql://{tenant}-acme.turso.io",
+      provisioner: tursoProvisioner({ org: "acme", token: "t" }),
+    });
+    const d1: D1RestDriver = d1RestDriver({ accountId: "a", apiToken: async () => "t" });
     const tenantry: Tenantry = await createTenantry({ data: "./data" });
     const db: TenantDatabase = tenantry.database("acme");
     const { results }: StatementResult<{ n: number }> = await db.prepare("SELECT 1 AS n").all<{ n: number }>();
@@ -169,7 +176,7 @@ test("its types are whole: a strict project checks them too", async () => {
     const rows: unknown[] = await tenantry.withSqlite("acme", (sqlite) => sqlite.prepare("SELECT 1").all());
     // @ts-expect-error -- there is no such option
     await createTenantry({ data: "./data", dta: 1 });
-    export { driver, errorResponse, middleware, n, rows, server, TenantryError };
+    export { d1, driver, errorResponse, libsql, middleware, n, rows, server, TenantryError };
     // Were a type any, this would not be an error.
     // @ts-expect-error -- a database is no number
     export const wrong: number = db;

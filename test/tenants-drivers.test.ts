@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { Driver } from "../src/drivers/driver.ts";
 import { localDriver } from "../src/drivers/local/local-driver.ts";
+import { examineData } from "../src/observe/doctor.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
 
@@ -52,6 +53,12 @@ test("a tenant whose driver is not there is refused by name, and nobody else", a
   ).toBe(503);
   await expect(tenantry.lifecycle.delete(ACME)).rejects.toMatchObject({ code: "DRIVER_MISSING" });
   expect(await notesOf(tenantry, "globex")).toEqual([]);
+});
+
+test("what looks into files passes over tenants that are kept elsewhere", async () => {
+  const tenantry = await tempTenantry({ driver: await elsewhere(), tenants: ["acme"] });
+  const findings = await examineData(tenantry);
+  expect(findings.filter(({ severity }) => severity !== "ok")).toEqual([]);
 });
 
 test("each driver has a budget of handles of its own", async () => {

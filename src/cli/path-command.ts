@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { databasePath } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
 import { unknownTenant } from "../tenants/tenants.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
@@ -23,7 +24,18 @@ export function pathCommand(program: Command, cli: Cli): void {
     .action((name: string) =>
       cli.use({}, async ({ catalog, driver }) => {
         const tenant = parseTenantId(name);
-        if (!(await catalog.get(tenant))) throw unknownTenant(tenant);
+        const record = await catalog.get(tenant);
+        if (!record) throw unknownTenant(tenant);
+        if (record.driver !== driver.name) {
+          throw new TenantryError(
+            "UNSUPPORTED",
+            `Tenant "${tenant}" is kept by the driver "${record.driver}".`,
+            {
+              tenant,
+              hint: "It has no file here.",
+            },
+          );
+        }
         const path = databasePath(driver.dir, tenant);
         await (cli.screen.json ? cli.screen.printJson({ tenant, path }) : cli.screen.print(path));
       }),

@@ -53,7 +53,9 @@ export async function examineData(
       scratchAgeMs,
       onTenant: (record) => {
         const settled = record.state === "active" || record.state === "quarantined";
-        if (settled && record.awaySince === null) chosen.add(record);
+        // What is kept elsewhere is examined there.
+        const here = record.driver === driver.name && record.awaySince === null;
+        if (settled && here) chosen.add(record);
       },
     })),
   );
