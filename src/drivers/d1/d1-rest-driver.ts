@@ -70,7 +70,8 @@ export interface D1RestDriver extends Driver {
  *
  * @throws {TenantryError} `INVALID_OPTION`
  * @example
- * d1RestDriver({ accountId: process.env.CLOUDFLARE_ACCOUNT_ID, apiToken: process.env.CLOUDFLARE_API_TOKEN })
+ * const { CLOUDFLARE_ACCOUNT_ID: accountId = "", CLOUDFLARE_API_TOKEN: apiToken = "" } = process.env;
+ * const driver = d1RestDriver({ accountId, apiToken });
  */
 export function d1RestDriver(given: D1RestDriverOptions): D1RestDriver {
   const options = checkOptions(OPTIONS, given) as D1RestDriverOptions;

@@ -30,10 +30,9 @@ export interface LibsqlDriver extends Driver<LibsqlHandle> {
  * @example
  * const driver = libsqlDriver({
  *   url: "libsql://{tenant}-acme.turso.io",
- *   authToken: (tenant) => tokens.of(tenant),
- *   provisioner: tursoProvisioner({ org: "acme", token: process.env.TURSO_TOKEN, group: "default" }),
+ *   authToken: process.env.TURSO_DATABASE_TOKEN ?? "",
+ *   provisioner: tursoProvisioner({ org: "acme", token: process.env.TURSO_TOKEN ?? "", group: "default" }),
  * });
- * const tenantry = await createTenantry({ data: "./data", driver });
  */
 export function libsqlDriver(options: LibsqlDriverOptions): LibsqlDriver {
   const settings = libsqlSettings(options);

@@ -47,7 +47,8 @@ interface TursoApi {
  * Databases at Turso, made and removed with their tenants.
  *
  * @example
- * tursoProvisioner({ org: "acme", token: process.env.TURSO_API_TOKEN, group: "default", sizeLimit: "1gb" })
+ * const { TURSO_TOKEN: token = "" } = process.env;
+ * const provisioner = tursoProvisioner({ org: "acme", token, group: "default", sizeLimit: "1gb" });
  */
 export function tursoProvisioner(options: TursoProvisionerOptions): RemoteProvisioner {
   const {
