@@ -475,9 +475,10 @@ export class HotSet {
           const txid = await this.#sync(entry, timeoutMs);
           const dueAt = Date.now() + (this.#options.rotateAfterMs ?? DEFAULT_ROTATE_AFTER_MS);
           if (!(await backups.clean(record, txid, dueAt)) && !must) return;
-        } catch (error) {
+        } catch {
+          // Why is noted in the entry; it is tried again.
           await backups.markDirty(record.id);
-          if (!must) throw error;
+          if (!must) return;
         }
       }
       await this.#drop(entry, timeoutMs);
