@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { snapshotName } from "../src/backups/snapshot-name.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
-import { addNote, notesOf, tempTenantry } from "./support/temp-folder.ts";
+import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
 
 const ACME = parseTenantId("acme");
 const DAY_MS = 86_400_000;
@@ -115,4 +115,19 @@ test("a snapshot comes back in place, or as another tenant", async () => {
   expect(await notesOf(tenantry, "acme")).toEqual(["kept"]);
   const nothing = restores.inPlace(ACME, { kind: "snapshot", name: snapshotName(0) });
   await expect(nothing).rejects.toMatchObject({ code: "SNAPSHOT_NOT_FOUND" });
+});
+
+test("kept as objects, they are compressed, come back, and those of the folder are not theirs", async () => {
+  const place = join(await tempFolder(), "kept");
+  const tenantry = await tempTenantry({ tenants: ["acme"], snapshots: `file://${place}` });
+  const { snapshots, restores } = tenantry.recovery;
+  for (let n = 0; n < 20; n++) await addNote(tenantry, "acme", "the same again ".repeat(200));
+  const taken = await snapshots.take(ACME);
+  expect(taken.storedBytes).toBeLessThan(20_000);
+  expect(await readdir(join(place, "acme"))).toEqual([`${taken.name}.db.zst`]);
+  expect(await readdir(join(tenantry.driver.dir, "scratch"))).toEqual([]);
+  await addNote(tenantry, "acme", "later");
+  await restores.inPlace(ACME, { kind: "snapshot" });
+  expect(await notesOf(tenantry, "acme")).toHaveLength(20);
+  expect(await snapshots.prune(ACME, { keep: 1 })).toBe(0);
 });

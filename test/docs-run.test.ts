@@ -16,7 +16,7 @@ import { checkout, entries } from "./docs-checkout.ts";
 import { NO_LITESTREAM } from "./support/litestream.ts";
 
 /** For a page, in milliseconds: a command line for each of its commands, on a machine that is busy. */
-const PAGE_TIMEOUT_MS = 180_000;
+const PAGE_TIMEOUT_MS = 600_000;
 
 /** Why a page cannot be run on this machine; undefined where it can. */
 const NEEDS: Readonly<Record<string, string | undefined>> = { "docs/backups.md": NO_LITESTREAM };
