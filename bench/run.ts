@@ -6,6 +6,7 @@ import { randomWritesWithReplica, startWithDirty, writesWithReplica } from "./ba
 import { coldOpen } from "./cold-open.ts";
 import { throughExecutors } from "./executors.ts";
 import { copies } from "./copies.ts";
+import { edge } from "./edge.ts";
 import type { Finding } from "./figures.ts";
 import { fleetMigration } from "./fleet-migration.ts";
 import { hrana } from "./hrana.ts";
@@ -42,6 +43,7 @@ const NUMBERS: readonly (Measurement | undefined)[] = [
   { title: "restore", measure: restoring },
   { title: "the libSQL driver", measure: libsqlClient },
   { title: "copies", measure: copies },
+  { title: "a Durable Object", measure: edge },
 ];
 
 const settings = readSettings(process.argv.slice(2));

@@ -97,6 +97,8 @@ export class RowCache<Row extends {}> {
   readonly #rows: LRUCache<string, Row>;
   readonly #reads = new Map<string, Promise<Row | undefined>>();
   readonly #running = new Map<string, RowTicket>();
+  /** Reads of single requests, where none is shared. */
+  readonly #apart = new Map<string, Set<{ valid: boolean }>>();
 
   constructor(freshness: Freshness, maxEntries: number) {
     this.#freshness = freshness;
@@ -132,17 +134,34 @@ export class RowCache<Row extends {}> {
     if (row !== undefined) return Promise.resolve(row);
     const running = this.#reads.get(key);
     if (running) return running;
-    const looking = this.keep(
+    if (this.#freshness.ioPerRequest) return this.#readApart(key, read);
+    const reading = this.keep(
       key,
       () => read(key),
       (found) => found,
-    );
-    if (this.#freshness.ioPerRequest) return looking;
-    const reading = looking.finally(() => {
+    ).finally(() => {
       if (this.#reads.get(key) === reading) this.#reads.delete(key);
     });
     this.#reads.set(key, reading);
     return reading;
+  }
+
+  /**
+   * Reads the row for one request. Many do so at once when it has expired, and what each finds is kept unless a
+   * write of it overlapped: it is as new as `cacheMs` asks for.
+   */
+  async #readApart(key: string, read: (key: string) => Promise<Row | undefined>): Promise<Row | undefined> {
+    const reader = { valid: !this.#running.has(key) };
+    const readers = this.#apart.get(key) ?? new Set();
+    this.#apart.set(key, readers.add(reader));
+    try {
+      const row = await read(key);
+      if (row !== undefined && reader.valid) this.#rows.set(key, row);
+      return row;
+    } finally {
+      readers.delete(reader);
+      if (readers.size === 0 && this.#apart.get(key) === readers) this.#apart.delete(key);
+    }
   }
 
   /** Runs `work`, which reads or writes the row, and keeps what `rowOf` says the row is after it. */
@@ -160,6 +179,7 @@ export class RowCache<Row extends {}> {
 
   /** Says that a reading or writing of the row begins. */
   begin(key: string): RowTicket {
+    this.#outdateApart(key);
     const now = this.#freshness.clock();
     const running = this.#running.get(key);
     if (running && now - running.since < MAX_RUNNING_MS) {
@@ -197,11 +217,19 @@ export class RowCache<Row extends {}> {
   clear(): void {
     for (const ticket of this.#running.values()) ticket.alone = false;
     this.#running.clear();
+    for (const key of this.#apart.keys()) this.#outdateApart(key);
     this.#reads.clear();
     this.#rows.clear();
   }
 
+  /** Says that what is being read of the row may be older than what is known of it. */
+  #outdateApart(key: string): void {
+    const readers = this.#apart.get(key);
+    if (readers) for (const reader of readers) reader.valid = false;
+  }
+
   #outdate(key: string): void {
+    this.#outdateApart(key);
     const running = this.#running.get(key);
     if (running) running.alone = false;
     this.#reads.delete(key);

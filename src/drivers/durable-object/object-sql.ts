@@ -37,6 +37,8 @@ export class ObjectSql {
     sizeCalculation: (_, sql) => sql.length + 1,
   });
   #lastRowId = 0;
+  /** Asking takes as long as a short statement does. */
+  #sizeBytes: number | undefined;
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
@@ -134,7 +136,7 @@ export class ObjectSql {
         changes: 0,
         last_row_id: this.#lastRowId,
         changed_db: false,
-        size_after: this.#storage.sql.databaseSize,
+        size_after: this.#size(),
         rows_read: cursor.rowsRead,
         rows_written: cursor.rowsWritten,
       },
@@ -148,14 +150,15 @@ export class ObjectSql {
     options: RunOptions,
     size: AnswerSize,
   ): RawResult {
-    const sizeBefore = this.#storage.sql.databaseSize;
+    const sizeBefore = this.#size();
     const [changesBefore, rowIdBefore] = this.#written();
     const result = this.#read(sql, params, options, size);
     const [changesAfter, rowId] = this.#written();
     const changes = changesAfter - changesBefore;
     // The runtime keeps its own tables in the same database: what it inserted there is not the caller's.
     if (changes > 0 && (verb === "INSERT" || verb === "REPLACE")) this.#lastRowId = rowId;
-    const sizeAfter = this.#storage.sql.databaseSize;
+    this.#sizeBytes = undefined;
+    const sizeAfter = this.#size();
     return {
       ...result,
       meta: {
@@ -166,6 +169,10 @@ export class ObjectSql {
         size_after: sizeAfter,
       },
     };
+  }
+
+  #size(): number {
+    return (this.#sizeBytes ??= this.#storage.sql.databaseSize);
   }
 
   #start(sql: string, params: readonly unknown[]): ObjectCursor {
@@ -198,6 +205,8 @@ export class ObjectSql {
       return this.#storage.transactionSync(fn);
     } catch (error) {
       throw fromD1(error);
+    } finally {
+      this.#sizeBytes = undefined;
     }
   }
 }
