@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { createTenantry, type Tenantry } from "../tenantry.ts";
 import type { TenantryOptions } from "../tenantry-options.ts";
+import { libsqlFromSettings } from "./libsql-settings.ts";
 import { EXIT_DONE, EXIT_FAILED, WrongUse } from "./report-error.ts";
 import { RunningServer } from "./running-server.ts";
 import type { Screen } from "./screen.ts";
@@ -20,6 +21,7 @@ export interface GlobalSettings {
   readonly migrations: string;
   readonly replica?: string;
   readonly snapshots?: string;
+  readonly libsqlUrl?: string;
 }
 
 /** How a command opens the data folder. */
@@ -72,7 +74,7 @@ export class Cli {
 
   /** Opens the data folder. The caller closes it. @throws {TenantryError} `DATABASE_*`, `MIGRATIONS_INVALID` */
   async open({ create = false, migrations = false, ...options }: OpenOptions = {}): Promise<Tenantry> {
-    const { data, migrations: folder, replica, snapshots } = this.settings;
+    const { data, migrations: folder, replica, snapshots, libsqlUrl } = this.settings;
     if (!create && !(await isDataFolder(data))) {
       throw new WrongUse(
         `There is no data folder at "${data}".`,
@@ -80,12 +82,14 @@ export class Cli {
       );
     }
     const from = migrations === true ? folder : migrations || undefined;
+    const driver = libsqlFromSettings(libsqlUrl);
     try {
       return await createTenantry({
         data,
         migrations: from,
         replica: replica || undefined,
         snapshots: snapshots || undefined,
+        driver,
         ...options,
       });
     } catch (error) {

@@ -11,10 +11,8 @@ import type { Handle } from "../drivers/driver.ts";
 import { libsqlDriver } from "../drivers/libsql/libsql-driver.ts";
 import { localDriver } from "../drivers/local/local-driver.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import { LIBSQL_TOKEN } from "./libsql-settings.ts";
 import { WrongUse } from "./report-error.ts";
-
-/** Where a libSQL server's token is taken from: an option would be seen in the list of processes. */
-export const LIBSQL_TOKEN = "TENANTRY_LIBSQL_TOKEN";
 
 /** Cloudflare's own names, which wrangler reads as well. */
 export const D1_ACCOUNT = "CLOUDFLARE_ACCOUNT_ID";

@@ -40,6 +40,12 @@ export function createProgram(screen: Screen): { readonly program: Command; read
     .helpCommand("help [command]", "print help for a command")
     .addOption(setting("--data <dir>", "the data folder").default(DEFAULT_DATA))
     .addOption(setting("--migrations <dir>", "the folder of the migrations").default(DEFAULT_MIGRATIONS))
+    .addOption(
+      setting(
+        "--libsql-url <template>",
+        "new tenants are libSQL databases, such as libsql://{tenant}-acme.turso.io",
+      ),
+    )
     .addOption(setting("--replica <url>", "where tenants are replicated to, such as s3://bucket/tenants"))
     .addOption(
       setting(

@@ -310,7 +310,8 @@ async function startRecovery(cli: Cli, { recovery }: Tenantry, options: ServeOpt
 }
 
 async function startExecutors(tenantry: Tenantry, options: ServeOptions): Promise<ExecutorPool | undefined> {
-  if (options.executors === 0) return undefined;
+  // They run the SQL of files: a remote database runs its own.
+  if (options.executors === 0 || tenantry.tenants.driver !== tenantry.driver) return undefined;
   const { maxBodyBytes, maxResponseBytes, maxRows } = options;
   const pool = tenantry.executors({
     executors: options.executors,
