@@ -1,5 +1,7 @@
 // Owns the package's main entry: re-exports, by name, and nothing else.
 export type { ArchiveManifest } from "./backups/archives.ts";
+export type { Backups, BackupsEvent, BackupsOptions } from "./backups/backups.ts";
+export type { BackupAlarm, BackupsStatus, TenantBackup } from "./backups/backups-status.ts";
 export type { DrillOptions, DrillResult, DrillRun } from "./backups/drills.ts";
 export type { EraseReport } from "./backups/erasure.ts";
 export type { Recovery } from "./backups/recovery.ts";

@@ -1,5 +1,6 @@
 // Owns what happens while a replica in S3 is away, slow, or refuses: writes go on, and all of it is there afterwards.
 // The server is a real one behind a proxy that does what the test wants.
+import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
 import { parseTenantId } from "../src/tenant-id.ts";
 import {
@@ -89,3 +90,16 @@ withLitestream(
     expect(await restoredNotes(dir, record, proxy.url)).toEqual(["one", "two", "three", "four"]);
   },
 );
+
+withLitestream("a write larger than a part of an upload is in S3, and comes back", async () => {
+  const dir = await scratchFolder();
+  const replica = await s3Server();
+  const tenantry = await replicatedTenantry(dir, { replica, durability: "replicated" });
+  await tenantry.backups({ pollMs: 20 });
+  const record = await tenantry.lifecycle.create(acme);
+  // What compresses would fit into one part.
+  const large = randomBytes(8 * 1024 * 1024).toString("hex");
+  await tenantry.database("acme").prepare("INSERT INTO notes (body) VALUES (?)").bind(large).run();
+  const [body] = await restoredNotes(dir, record, replica);
+  expect(body === large).toBe(true);
+});
