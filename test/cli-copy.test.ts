@@ -7,7 +7,10 @@ import { cliFolder } from "./cli-process.ts";
 import { d1Api } from "./support/d1-api.ts";
 import { libsqlServer } from "./support/libsql-server.ts";
 
-test("to a file, to a libSQL server, and back as a new tenant", async () => {
+/** Each command is a process, and other tests run beside these. */
+const MANY_PROCESSES_MS = 240_000;
+
+test("to a file, to a libSQL server, and back as a new tenant", { timeout: MANY_PROCESSES_MS }, async () => {
   const server = await libsqlServer();
   await server.create("acme");
   server.token = "secret";
@@ -54,50 +57,63 @@ test("to a file, to a libSQL server, and back as a new tenant", async () => {
   expect(refused.stderr).not.toContain("wrong");
 });
 
-test("what names no place is wrong use, and a Durable Object is told how", async () => {
-  await using cli = await cliFolder();
-  await cli.run(["tenants", "create", "acme"]);
-  for (const args of [[], ["--to", "nowhere"], ["--to", "file:a", "--from", "file:b"], ["--to", "ftp://x"]]) {
-    expect((await cli.run(["copy", "acme", ...args])).code).toBe(2);
-  }
-  const object = await cli.run(["copy", "acme", "--to", "do:acme"]);
-  expect(object.code).toBe(1);
-  expect(object.stderr).toContain("hint: Copy into a file");
-  const nobody = await cli.run(["copy", "nobody", "--to", "file:./x.db"]);
-  expect(nobody).toMatchObject({ code: 1 });
-  expect(nobody.stderr).toContain('There is no tenant "nobody"');
-});
+test(
+  "what names no place is wrong use, and a Durable Object is told how",
+  { timeout: MANY_PROCESSES_MS },
+  async () => {
+    await using cli = await cliFolder();
+    await cli.run(["tenants", "create", "acme"]);
+    for (const args of [
+      [],
+      ["--to", "nowhere"],
+      ["--to", "file:a", "--from", "file:b"],
+      ["--to", "ftp://x"],
+    ]) {
+      expect((await cli.run(["copy", "acme", ...args])).code).toBe(2);
+    }
+    const object = await cli.run(["copy", "acme", "--to", "do:acme"]);
+    expect(object.code).toBe(1);
+    expect(object.stderr).toContain("hint: Copy into a file");
+    const nobody = await cli.run(["copy", "nobody", "--to", "file:./x.db"]);
+    expect(nobody).toMatchObject({ code: 1 });
+    expect(nobody.stderr).toContain('There is no tenant "nobody"');
+  },
+);
 
-test("killed half-way it leaves its mark, and the next run begins anew", async () => {
-  const server = await libsqlServer();
-  await server.create("acme");
-  await using cli = await cliFolder();
-  await cli.run(["tenants", "create", "acme"]);
-  const { stdout } = await cli.run(["path", "acme"]);
-  const db = new Database(stdout.trim());
-  db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+test(
+  "killed half-way it leaves its mark, and the next run begins anew",
+  { timeout: MANY_PROCESSES_MS },
+  async () => {
+    const server = await libsqlServer();
+    await server.create("acme");
+    await using cli = await cliFolder();
+    await cli.run(["tenants", "create", "acme"]);
+    const { stdout } = await cli.run(["path", "acme"]);
+    const db = new Database(stdout.trim());
+    db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
     INSERT INTO customers (name, email, country) SELECT 'name ' || i, 'n' || i || '@example.com', 'GB' FROM n`);
-  db.close();
-  const args = ["copy", "acme", "--to", server.url.replace("{tenant}", "acme")];
-  server.mishap = () => {
-    if (!/INSERT INTO .{1,2}customers/.test(server.requests.at(-1)?.body ?? "")) return undefined;
-    child.kill("SIGKILL");
-    return undefined;
-  };
-  const child = cli.start(args);
-  expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
-  server.mishap = undefined;
-  const there = await server.handleOf("acme");
-  const marks = { sql: "SELECT name FROM sqlite_schema WHERE name = '_tenantry_copy'", params: [] };
-  expect((await there.run(marks)).rows).toHaveLength(1);
-  expect(await cli.run(args)).toMatchObject({ code: 0 });
-  expect((await there.run(marks)).rows).toHaveLength(0);
-  expect((await there.run({ sql: "SELECT count(*) AS n FROM customers", params: [] })).rows).toEqual([
-    { n: 20_000 },
-  ]);
-});
+    db.close();
+    const args = ["copy", "acme", "--to", server.url.replace("{tenant}", "acme")];
+    server.mishap = () => {
+      if (!/INSERT INTO .{1,2}customers/.test(server.requests.at(-1)?.body ?? "")) return undefined;
+      child.kill("SIGKILL");
+      return undefined;
+    };
+    const child = cli.start(args);
+    expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
+    server.mishap = undefined;
+    const there = await server.handleOf("acme");
+    const marks = { sql: "SELECT name FROM sqlite_schema WHERE name = '_tenantry_copy'", params: [] };
+    expect((await there.run(marks)).rows).toHaveLength(1);
+    expect(await cli.run(args)).toMatchObject({ code: 0 });
+    expect((await there.run(marks)).rows).toHaveLength(0);
+    expect((await there.run({ sql: "SELECT count(*) AS n FROM customers", params: [] })).rows).toEqual([
+      { n: 20_000 },
+    ]);
+  },
+);
 
-test("to D1 by Cloudflare's API, and back", async () => {
+test("to D1 by Cloudflare's API, and back", { timeout: MANY_PROCESSES_MS }, async () => {
   const api = await d1Api();
   onTestFinished(() => api.close());
   await using cli = await cliFolder({

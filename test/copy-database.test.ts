@@ -135,6 +135,7 @@ test("what the target cannot hold is refused before anything is written", async 
     { maxValueBytes: 1000, maxRowBytes: 1e9 },
     { maxValueBytes: 1e9, maxRowBytes: 100_000 },
     { maxColumns: 5 },
+    { maxValueBytes: 1e9, maxRowBytes: 1e9, finite: true },
     { maxSqlBytes: 50 },
     { modules: new Set(["fts5"]) },
   ]) {

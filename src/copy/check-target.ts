@@ -87,25 +87,37 @@ function isContentless({ sql }: PlannedTable): boolean {
 async function assertRowsFit(
   db: SqlRunner,
   { name, columns, kind }: PlannedTable,
-  { maxValueBytes, maxRowBytes }: TargetLimits,
+  { maxValueBytes, maxRowBytes, finite = false }: TargetLimits,
   refuse: (what: string, hint: string) => TenantryError,
 ): Promise<void> {
   if (maxValueBytes === undefined || maxRowBytes === undefined || kind === "virtual") return;
   const lengths = columns.map((column) => `ifnull(length(CAST(${quotedName(column)} AS BLOB)), 0)`);
   const { rows } = await db.run(
     {
-      sql: `SELECT max(${lengths.map((length) => `max(${length})`).join(", ")}, 0), max(${lengths.join(" + ")})
+      sql: `SELECT max(${lengths.map((length) => `max(${length})`).join(", ")}, 0), max(${lengths.join(" + ")}),
+              ${finite ? `max(${columns.map(isInfinite).join(" OR ")})` : "0"}
             FROM ${quotedName(name)}`,
       params: [],
     },
     { rows: "arrays" },
   );
-  const [value, row] = rows[0] as [number | null, number | null];
+  const [value, row, infinite] = rows[0] as [number | null, number | null, number | null];
+  if (infinite === 1) {
+    throw refuse(
+      `table ${quotedName(name)} has an infinite REAL, which it cannot give back`,
+      "Store it as a text, or as NULL.",
+    );
+  }
   if ((value ?? 0) <= maxValueBytes && (row ?? 0) <= maxRowBytes) return;
   throw refuse(
     `table ${quotedName(name)} has a row of ${row} bytes with a value of ${value}, and ${maxRowBytes} and ${maxValueBytes} are the most`,
     "Keep large values elsewhere, such as in object storage.",
   );
+}
+
+function isInfinite(column: string): string {
+  const c = quotedName(column);
+  return `(typeof(${c}) = 'real' AND ${c} IN (9e999, -9e999))`;
 }
 
 async function sizeOf(db: SqlRunner): Promise<number> {

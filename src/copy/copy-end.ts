@@ -18,6 +18,8 @@ export interface TargetLimits {
   readonly maxRowBytes?: number;
   readonly maxColumns?: number;
   readonly maxSqlBytes?: number;
+  /** Whether a REAL has to be finite, because the target cannot give back another. @default false */
+  readonly finite?: boolean;
   /** Modules of virtual tables that it has, in lower case. */
   readonly modules?: ReadonlySet<string>;
 }

@@ -17,6 +17,8 @@ export function d1Target(handle: Handle): CopyTarget {
       // Of 100: a result that is compared has the rowid as well.
       maxColumns: 99,
       maxSqlBytes: 100_000,
+      // Its answers are JSON.
+      finite: true,
       modules: new Set(["fts5", "rtree", "rtree_i32"]),
     },
     maxStatementBytes: 90_000,
