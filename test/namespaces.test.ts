@@ -180,8 +180,20 @@ describe("a namespace", () => {
   test("is never a fault of the server's, whatever the body", async () => {
     const server = await runningServer();
     const keys = [
-      ...["dump_url", "max_db_size", "jwt_key", "txn_timeout_s", "baseline", "block_reads", "block_writes"],
-      ...["block_reason", "heartbeat_url", "allow_attach", "timestamp", "keep_backup", "__proto__", "other"],
+      "dump_url",
+      "max_db_size",
+      "jwt_key",
+      "txn_timeout_s",
+      "baseline",
+      "block_reads",
+      "block_writes",
+      "block_reason",
+      "heartbeat_url",
+      "allow_attach",
+      "timestamp",
+      "keep_backup",
+      "__proto__",
+      "other",
     ];
     const value = fc.oneof(
       fc.jsonValue({ maxDepth: 2 }),
