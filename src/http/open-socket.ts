@@ -29,9 +29,11 @@ export interface OpenSocketOptions {
 export class OpenSocket implements SocketLink {
   readonly session: SocketSession;
   readonly #ws: WebSocket;
+  readonly #socket: Duplex;
   readonly #options: OpenSocketOptions;
   readonly #helloTimer: ReturnType<typeof setTimeout>;
   #greeted = false;
+  #corked = false;
   /** Whether something has been heard since the last look. */
   #alive = true;
   #usedAt = performance.now();
@@ -40,6 +42,7 @@ export class OpenSocket implements SocketLink {
 
   constructor(ws: WebSocket, socket: Duplex, accepted: AcceptedSocket, options: OpenSocketOptions) {
     this.#ws = ws;
+    this.#socket = socket;
     this.#options = options;
     this.session = accepted.start(this);
     this.#helloTimer = setTimeout(
@@ -81,6 +84,12 @@ export class OpenSocket implements SocketLink {
       this.#greeted = true;
       clearTimeout(this.#helloTimer);
       this.#options.onGreeted();
+    }
+    if (!this.#corked) {
+      // What is said in one turn leaves together: writing to a socket takes longer than many a statement.
+      this.#corked = true;
+      this.#socket.cork();
+      setImmediate(this.#uncork);
     }
     this.#ws.send(text, this.#onSent);
   }
@@ -124,6 +133,11 @@ export class OpenSocket implements SocketLink {
     this.#alive = false;
     this.#ws.ping();
   }
+
+  readonly #uncork = (): void => {
+    this.#corked = false;
+    this.#socket.uncork();
+  };
 
   readonly #onSent = (): void => {
     if (this.#ws.isPaused) this.session.drained();
