@@ -1,7 +1,9 @@
 // Owns Hrana over a WebSocket as the protocol has it: who is let in, what each message is answered with, and in
 // which order. Unmodified clients are hrana-socket-clients.test.ts's, ends and limits hrana-socket-ends.test.ts's.
 import { describe, expect, test } from "vitest";
+import { SignJWT } from "jose";
 import { createApiKey } from "../src/auth/api-key.ts";
+import { exportSigningKey, generateSigningKey } from "../src/auth/signing-key.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { step } from "./support/hrana-requests.ts";
 import { HranaSocket } from "./support/hrana-socket.ts";
@@ -176,6 +178,33 @@ describe.each<[string, RunningServerOptions]>([
     await socket.ok({ type: "close_stream", stream_id: 1 });
     const again = await socket.stream(1);
     expect((await again("SELECT count(*) FROM customers")).rows[0][0].value).toBe("0");
+  });
+
+  test("a tenant's own key, and a block in the midst of a transaction, hold on a socket", async () => {
+    const server = await serve();
+    const acme = parseTenantId("acme");
+    const { lifecycle } = server.tenantry;
+    const key = await generateSigningKey();
+    const { raw } = await exportSigningKey(key);
+    await lifecycle.configure(acme, { jwtKey: raw });
+    const token = await new SignJWT({ exp: Math.floor(Date.now() / 1000) + 3600, a: "rw" })
+      .setProtectedHeader({ alg: "EdDSA" })
+      .sign(key.privateKey);
+    const stranger = await HranaSocket.open(server);
+    expect((await stranger.hello()).type).toBe("hello_error");
+    const socket = await HranaSocket.greeted(server, { jwt: token });
+    const run = await socket.stream(1);
+    await run("BEGIN IMMEDIATE");
+    await run("INSERT INTO customers (name) VALUES ('a')");
+    await lifecycle.configure(acme, { blocked: "writes", blockReason: "unpaid" });
+    expect(await run("INSERT INTO customers (name) VALUES ('b')")).toMatchObject({
+      code: "BLOCKED",
+      message: /unpaid/,
+    });
+    expect(await run("ROLLBACK")).toMatchObject({ rows: [] });
+    const another = await exportSigningKey(await generateSigningKey());
+    await lifecycle.configure(acme, { jwtKey: another.raw, blocked: null });
+    expect((await run("SELECT 1")).code).toBe("AUTH_JWT_INVALID");
   });
 
   test("a suspended tenant is told so, and goes on when it is resumed; a deleted one is not there", async () => {

@@ -91,7 +91,7 @@ export class HranaSockets {
       });
     }
     // On an open server this refuses other sites' pages; with keys it is the hello that says who asks.
-    await access.callerOf(header, remoteAddress);
+    await access.callerOf(header, remoteAddress, () => resolver.resolve(url, header));
     await resolver.resolve(url, header);
     const version = versionOf(header("sec-websocket-protocol"));
     return { start: (link) => this.#start(request, version, link) };
