@@ -48,20 +48,24 @@ export async function restoring({ rounds, quick, folder: parent }: Settings): Pr
       for (let row = 0; row < rows; row++) insert.run(randomBytes(ROW_BYTES));
     })();
   });
-  const record = await tenantry.catalog.get(id);
-  if (!record) throw new Error("The tenant is gone.");
-  const url = `${replica}/${replicaPath(record)}`;
-  await run(litestream.path, ["replicate", "-once", tenantry.driver.files.pathOf(id), url]);
+  // As the server does: every restore begins a line of its own, which is replicated before the next one.
+  const replicated = async (): Promise<string> => {
+    const record = await tenantry.catalog.get(id);
+    if (!record) throw new Error("The tenant is gone.");
+    const url = `${replica}/${replicaPath(record)}`;
+    await run(litestream.path, ["replicate", "-once", tenantry.driver.files.pathOf(id), url]);
+    return url;
+  };
 
   const pairs: Pair[] = [];
   const pauses: number[] = [];
   for (let round = 0; round <= Math.min(rounds, MAX_ROUNDS); round++) {
+    const url = await replicated();
     const to = join(folder.path, "bare.db");
     const bare = await took(() => run(litestream.path, ["restore", "-o", to, url]));
     await rm(to);
     let pausedMs = 0;
     const ours = await took(async () => {
-      // Of the first line: each restore begins one of its own.
       ({ pausedMs } = await tenantry.recovery.restores.inPlace(id, { kind: "replica" }));
     });
     if (round === 0) continue;

@@ -5,7 +5,7 @@ import { copyFile, constants, rm, stat } from "node:fs/promises";
 import Database from "better-sqlite3";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseFiles, ScratchFile } from "../drivers/driver.ts";
-import { rethrowAsOurs } from "../drivers/local/database-file.ts";
+import { rethrowAsOurs, syncFile } from "../drivers/local/database-file.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
@@ -85,6 +85,8 @@ export async function prepareRestore(
       .catch((error: unknown) => {
         throw isTenantryError(error, "MIGRATION_FAILED") ? notOfThisSchema(record.id, error) : error;
       });
+    // While the tenant serves: the pause has nothing left to wait for.
+    await syncFile(scratch.path).catch(rethrowAsOurs);
     signal?.throwIfAborted();
     if (source.kind === "file") assertOfThisSchema(source.path, examined, parts.migrations);
     return { plan, path: scratch.path, examined, [Symbol.asyncDispose]: () => remove(scratch) };
