@@ -62,6 +62,56 @@ test("a cursor goes on with its stream's transaction", async () => {
   expect(await hrana.value(COUNT)).toEqual(integer(0));
 });
 
+test.each([
+  ["in the server's process", undefined],
+  ["in an executor", { executors: 1 }],
+])(
+  "a cursor is sent as it is read, %s; who goes on with its stream before that loses no row",
+  async (_, executors) => {
+    const server = await runningServer({ ...(executors && { executors }) });
+    const hrana = new HranaRequests(server);
+    const MANY =
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i, hex(randomblob(20)) FROM n";
+    const steps = [step("BEGIN"), step(MANY), step("INSERT INTO customers (name) VALUES ('a')")];
+    const open = async (): Promise<{
+      baton: string;
+      rest: () => Promise<string[]>;
+      cancel: () => Promise<void>;
+    }> => {
+      const { body } = await fetch(`${server.url}/t/acme/v3/cursor`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ baton: null, batch: { steps } }),
+      });
+      const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      while (!text.includes("\n")) text += (await reader.read()).value;
+      return {
+        baton: JSON.parse(text.slice(0, text.indexOf("\n"))).baton,
+        rest: async () => {
+          for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
+          return text.trimEnd().split("\n");
+        },
+        cancel: () => reader.cancel(),
+      };
+    };
+    const { baton, rest } = await open();
+    // the insert comes after the rows, and is done before what is asked now
+    const { results } = await hrana.pipeline(baton, execute(COUNT), execute("COMMIT"), CLOSE);
+    expect(results[0].response.result.rows).toEqual([[integer(1)]]);
+    const lines = await rest();
+    expect(lines.filter((line) => line.startsWith('{"type":"row"'))).toHaveLength(20_000);
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ type: "step_end", affected_row_count: 1 });
+
+    // one that is broken off in the middle ends there, and its transaction can be ended
+    const broken = await open();
+    await broken.cancel();
+    await hrana.pipeline(broken.baton, execute("ROLLBACK"), CLOSE);
+    expect(await hrana.value(COUNT)).toEqual(integer(1));
+    await server.expectHealthy();
+  },
+);
+
 test("savepoints nest, and a transaction is told truly, however it begins and ends", async () => {
   const hrana = new HranaRequests(await runningServer());
   const { results } = await hrana.pipeline(
