@@ -60,6 +60,9 @@ test.skipIf(NO_LITESTREAM)(
     sqlite.exec("UPDATE notes SET body = body || '!'");
     sqlite.close();
     await tenantry.lifecycle.resume(ACME);
+    const known = await tenantry.catalog.get(ACME);
+    await tenantry.catalog.backups.settle(known!);
+    await tenantry.catalog.backups.clean(known!, known!.backupTxid);
     const globex = await tenantry.catalog.get(parseTenantId("globex"));
     const line = lineFolder(folder, globex!);
     for (const name of await readdir(line)) await rm(join(line, name));
