@@ -15,6 +15,7 @@ import { argumentsInOrder } from "./statement-arguments.ts";
 import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
 import { StoredSql } from "./stored-sql.ts";
 import type { Batch, BatchCond, SqlReference, Stmt, StreamRequest } from "./stream-request.ts";
+import { wholeTransaction } from "./whole-transaction.ts";
 
 /** Milliseconds that a transaction which only reads may be open: it keeps the log from being folded in. */
 export const MAX_READ_TRANSACTION_MS = 60_000;
@@ -33,6 +34,8 @@ export interface StreamAccess {
   /** The tenant's database, on the connection that its requests share. */
   readonly runner: SqlRunner;
   readonly openSession: () => Promise<PinnedSession>;
+  /** Whether there are connections to pin: without them a transaction is a batch that is one as a whole. */
+  readonly sessions: boolean;
   readonly guard: Guard;
   /** @throws {TenantryError} `FORBIDDEN`, … */
   readonly authorize: (needs: Inspection["needs"]) => void;
@@ -43,6 +46,9 @@ export interface StreamAccess {
 }
 
 type MaybePromise<T> = T | Promise<T>;
+
+/** Is told what became of a step. */
+type OnStep = (step: number, outcome: Done | HranaError) => void;
 
 /** Of each step so far whether it succeeded; undefined where it was skipped. */
 type Outcomes = (boolean | undefined)[];
@@ -181,7 +187,13 @@ export class Stream {
   async #batchResult(batch: Batch, work: Work): Promise<JsonText> {
     const results: JsonText[] = batch.map(() => "null");
     const errors: string[] = batch.map(() => "null");
-    await this.#batch(batch, work, (step, outcome) => {
+    const steps = work.access.sessions
+      ? undefined
+      : wholeTransaction(batch, ({ stmt }) => this.#stored.text(stmt.sql));
+    const running = steps
+      ? (onStep: OnStep) => this.#transaction(steps, work, onStep)
+      : (onStep: OnStep) => this.#batch(batch, work, onStep);
+    await running((step, outcome) => {
       if ("code" in outcome) {
         errors[step] = JSON.stringify(outcome);
       } else {
@@ -197,12 +209,47 @@ export class Stream {
     ]);
   }
 
+  /**
+   * Runs the steps of a whole transaction as the driver's own batch. Which of them failed it does not say, so the
+   * error is told of `BEGIN`: a client then names none.
+   */
+  async #transaction(steps: Batch, work: Work, onStep: OnStep): Promise<void> {
+    const { access } = work;
+    try {
+      const admitted = steps.map(({ stmt }) => {
+        const sql = this.#stored.text(stmt.sql);
+        const inspection = inspectForStream(sql, access.guard);
+        access.authorize(inspection.needs);
+        const params = argumentsInOrder(stmt, sql);
+        if (params.length > access.maxParameters) throw tooManyParameters(access.maxParameters);
+        return { statement: { sql, params }, inspection, wantRows: stmt.wantRows };
+      });
+      const results =
+        admitted.length === 0
+          ? []
+          : await access.runner.batch(
+              admitted.map(({ statement }) => statement),
+              {
+                rows: "arrays",
+                integers: "bigint",
+                details: true,
+                readOnly: admitted.every(({ inspection }) => inspection.needs === "read"),
+                maxRows: access.maxRows,
+                maxBytes: Math.max(0, work.bytesLeft),
+              },
+            );
+      onStep(0, done("BEGIN"));
+      for (const [at, { inspection, wantRows }] of admitted.entries()) {
+        onStep(at + 1, { result: results[at] ?? NOTHING, inspection, wantRows });
+      }
+      onStep(steps.length + 1, done("COMMIT"));
+    } catch (error) {
+      onStep(0, errorOfStatement(error));
+    }
+  }
+
   /** Runs the steps whose conditions hold. */
-  async #batch(
-    batch: Batch,
-    work: Work,
-    onStep: (step: number, outcome: Done | HranaError) => void,
-  ): Promise<void> {
+  async #batch(batch: Batch, work: Work, onStep: OnStep): Promise<void> {
     const succeeded: Outcomes = [];
     for (const [index, step] of batch.entries()) {
       const running = this.#step(step, succeeded, work);
@@ -424,6 +471,11 @@ const NOTHING: ResultSet = {
     rows_written: 0,
   },
 };
+
+/** What a statement of no rows gives that was not run as itself. */
+function done(verb: string): Done {
+  return { result: NOTHING, inspection: { verb, explain: false }, wantRows: false };
+}
 
 function newWork(access: StreamAccess, shares: boolean, entries = false): Work {
   return {

@@ -35,6 +35,8 @@ export interface TenantryEnv {
     statementTimeoutMs: number | null;
     /** Whether the driver gives and takes 64-bit integers exactly: its capability `bigint`. */
     exactIntegers: boolean;
+    /** Whether the driver has connections to pin: its capability `sessions`. @default true */
+    sessions?: boolean;
     /** @throws {TenantryError} `FORBIDDEN`, `UNAUTHENTICATED` or `TENANT_NOT_FOUND` */
     authorize: (action: TenantAction) => void;
   };

@@ -54,6 +54,7 @@ export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
     return {
       runner: c.get("runner"),
       openSession: () => openSession(c.get("tenant")),
+      sessions: c.get("sessions") ?? true,
       guard,
       authorize: c.get("authorize"),
       maxRows,

@@ -101,6 +101,7 @@ class LocalStream implements CalledStream {
     const tenant = this.#tenant;
     return {
       ...this.#fixed,
+      sessions: true,
       guard,
       authorize: (needs) => {
         if (!includesScope(scope, needs)) throw forbidden(needs, tenant);

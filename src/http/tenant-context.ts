@@ -42,6 +42,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
     c.set("schemaKey", incarnation);
     c.set("statementTimeoutMs", record.statementTimeoutMs);
     c.set("exactIntegers", capabilities.bigint);
+    c.set("sessions", capabilities.sessions);
     c.set("limits", limits);
     c.set("authorize", (scope) => authorize(caller, { scope, tenant, incarnation }));
     onTenant(tenant);

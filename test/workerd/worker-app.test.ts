@@ -120,6 +120,38 @@ describe("Hrana", () => {
     ]);
   });
 
+  const step = (sql: string, condition?: unknown) => ({ stmt: { sql, want_rows: true }, condition });
+  const ok = (n: number) => ({ type: "ok", step: n });
+  const inside = (n: number) => ({
+    type: "and",
+    conds: [ok(n), { type: "not", cond: { type: "is_autocommit" } }],
+  });
+  const transaction = (...statements: string[]) => [
+    step("BEGIN IMMEDIATE"),
+    ...statements.map((sql, at) => step(sql, inside(at))),
+    step("COMMIT", inside(statements.length)),
+    step("ROLLBACK", { type: "not", cond: ok(statements.length + 1) }),
+  ];
+
+  test("a batch that is one transaction, as clients send it, runs as a whole or not at all", async () => {
+    const insert = "INSERT INTO notes (body) VALUES ('by batch')";
+    const one = await pipeline({
+      type: "batch",
+      batch: { steps: transaction(insert, "SELECT count(*) FROM notes") },
+    });
+    const { step_results: results, step_errors: errors } = one.body.results[0].response.result;
+    expect(errors.every((error: unknown) => error === null)).toBe(true);
+    expect(results[1].affected_row_count).toBe(1);
+    expect(results[2].rows[0][0].type).toBe("integer");
+    expect(results.at(-1)).toBeNull();
+    const two = await pipeline({
+      type: "batch",
+      batch: { steps: transaction("INSERT INTO notes (body) VALUES ('undone')", insert) },
+    });
+    expect(two.body.results[0].response.result.step_errors[0].message).toContain("UNIQUE constraint failed");
+    expect((await query("SELECT body FROM notes WHERE body = 'undone'")).body.results).toEqual([]);
+  });
+
   test("a transaction over statements is refused, and says what to do instead", async () => {
     const { status, body } = await pipeline({ type: "execute", stmt: { sql: "BEGIN" } }, { type: "close" });
     expect([status, body.message]).toEqual([501, expect.stringContaining("batch()")]);

@@ -30,7 +30,7 @@ export function durableObjectHandle(object: CalledObject, opened: OpenedObject):
     const { sql, params } = statement;
     const result = await object.ask(
       () => options?.readOnly ?? onlyReads(sql),
-      (to) => to.run(token, { sql, params }, options),
+      (to) => to.run(token, { sql, params }, sentOptions(options)),
     );
     sizeBytes = result.meta.size_after;
     return rowsAsAsked(result, options);
@@ -40,7 +40,7 @@ export function durableObjectHandle(object: CalledObject, opened: OpenedObject):
     async batch(statements, options) {
       const plain = statements.map(({ sql, params }) => ({ sql, params }));
       const results = await object.ask(options?.readOnly ? READS : WRITES, (to) =>
-        to.batch(token, plain, options),
+        to.batch(token, plain, sentOptions(options)),
       );
       return results.map((result) => rowsAsAsked(result, options));
     },
@@ -65,6 +65,13 @@ export function durableObjectHandle(object: CalledObject, opened: OpenedObject):
     bookmark: (at) => object.ask(READS, (to) => to.bookmark(token, at)),
     restore: (bookmark) => object.ask(WRITES, (to) => to.restore(token, bookmark)),
   };
+}
+
+/** What the object has to know of `options`: the rest is done here, and a sink cannot travel. */
+function sentOptions(options: RunOptions | undefined): RunOptions | undefined {
+  if (options === undefined) return undefined;
+  const { sink: _sink, integers: _integers, details: _details, ...sent } = options;
+  return sent;
 }
 
 /** What cannot be read counts as a write. */
