@@ -15,7 +15,7 @@ import { type Admission, admission } from "./admission.ts";
 import { type AppOptions, type AppSettings, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
 import { BOOKMARK_HEADER } from "./bookmark-header.ts";
-import type { AdminEnv } from "./env.ts";
+import type { AdminEnv, TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
 import { InFlight } from "./in-flight.ts";
@@ -42,6 +42,8 @@ export interface AppParts {
   readonly metrics?: Metrics;
   /** Routes below `/admin` that only some runtimes have, such as those that move files. */
   readonly moreAdminRoutes?: Hono<AdminEnv>;
+  /** The same below a tenant's root. */
+  readonly moreTenantRoutes?: Hono<TenantryEnv>;
   /** Limits each tenant's requests, to so many a second or as it knows itself; without it there is no limit. */
   readonly tenantRate?: (maxRequestsPerSecond: number) => TenantRate | undefined;
   /** See {@link Access}. */
@@ -188,7 +190,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     const handler = parts.forward(settings);
     for (const path of paths) hono.all(path, handler as never);
   } else {
-    const ofTenant = tenantRoutes(settings, tenants);
+    const ofTenant = tenantRoutes(settings, tenants, parts.moreTenantRoutes);
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }

@@ -12,6 +12,7 @@ import type { TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import { unanswered } from "./not-found.ts";
 import { type StreamHost, streamHost } from "./stream-host.ts";
+import { dumpRoutes } from "./dump-routes.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
 
 /** What the main process has found out about a request. */
@@ -54,7 +55,7 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
     });
     await next();
   });
-  const routes = tenantRoutes(settings, tenants);
+  const routes = tenantRoutes(settings, tenants, dumpRoutes(tenants));
   hono.route("/t/:tenant", routes);
   hono.route("/", routes);
   return {

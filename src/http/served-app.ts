@@ -4,6 +4,7 @@ import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { createGuard } from "../sql/guard.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { type App, type AppOptions, type AppParts, createApp } from "./app.ts";
+import { dumpRoutes } from "./dump-routes.ts";
 import { forward } from "./forward.ts";
 import { forwardedStreams } from "./forward-streams.ts";
 import { HranaSockets } from "./hrana-sockets.ts";
@@ -38,6 +39,7 @@ export function createServedApp(
   const app = createApp(
     {
       ...parts,
+      moreTenantRoutes: dumpRoutes(parts.tenants),
       namespaces: (maxBodyBytes) => ({
         routes: namespaceRoutes({ ...parts, maxBodyBytes, ...(importDump && { importDump }) }).route(
           "/",
