@@ -1,13 +1,15 @@
 // Owns which tenants are being replicated: it takes in those that are marked dirty, and lets go of those whose
 // last write is known to be in the replica. Starts no process, and closes no tenant's database.
-import { open, stat } from "node:fs/promises";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord, TenantState } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
+import { logOf, syncLog } from "./database-log.ts";
+import type { HotEntry, HotTenant } from "./hot-tenant.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { LitestreamPool } from "./litestream-pool.ts";
 import { type ReplicaUrl, replicaPath } from "./replica-url.ts";
 import { SharedSync } from "./shared-sync.ts";
+import { pause, within } from "./time-limits.ts";
 
 export const DEFAULT_MAX_HOT = 2_000;
 /** Longer than an unused database stays open, so that Litestream is the last to close it, and its log stays. */
@@ -41,45 +43,6 @@ const SEED_AT_ONCE = 32;
 /** States in which a tenant's file is Litestream's to have open. Another one's may be about to be replaced. */
 const REPLICATED_STATES: ReadonlySet<TenantState> = new Set(["active", "quarantined", "migrating"]);
 
-/** A tenant that is replicated now. */
-export interface HotTenant {
-  readonly record: TenantRecord;
-  readonly path: string;
-  /** When it was taken in, in ms since 1970. */
-  readonly since: number;
-  /** When the application was last seen to have written, in ms since 1970; 0 for long ago. */
-  readonly wroteAt: number;
-  /** Whether a sync of it has been confirmed since then. */
-  readonly confirmed: boolean;
-  /** Syncs that failed, one after the other. */
-  readonly failures: number;
-  readonly lastFailure: string | undefined;
-  /** Whether the replica has numbers that this database has not reached: somebody else writes there. */
-  readonly ahead: boolean;
-}
-
-interface Entry {
-  record: TenantRecord;
-  readonly path: string;
-  readonly url: string;
-  readonly since: number;
-  /** Whether Litestream has it. */
-  registered: boolean;
-  confirmed: boolean;
-  failures: number;
-  lastFailure: string | undefined;
-  ahead: boolean;
-  retryAt: number;
-  /** When the application last wrote, as far as its log tells; 0 for long ago. */
-  wroteAt: number;
-  /** What the log looked like then, so that Litestream's own writes to it are not taken for the application's. */
-  seen: string;
-  /** Whether something is being done with it. */
-  busy: boolean;
-  /** When it was first found to be closed; 0 while it is not. */
-  stoppedAt: number;
-}
-
 /** What a {@link HotSet} works on. */
 export interface HotSetOptions {
   readonly catalog: Catalog;
@@ -105,7 +68,7 @@ export class HotSet {
   readonly #maxHot: number;
   readonly #settleIdleMs: number;
   readonly #pollMs: number;
-  readonly #hot = new Map<TenantId, Entry>();
+  readonly #hot = new Map<TenantId, HotEntry>();
   readonly #reserved = new Set<TenantId>();
   readonly #syncs = new SharedSync();
   /** What goes on in the background, by what it is. */
@@ -287,12 +250,12 @@ export class HotSet {
     );
   }
 
-  #free(which: (entry: Entry) => boolean): Entry[] {
+  #free(which: (entry: HotEntry) => boolean): HotEntry[] {
     return [...this.#hot.values()].filter((entry) => !entry.busy && which(entry));
   }
 
   /** Works on several, unless such work is under way: the next look finds what is left. */
-  #inBackground(what: string, entries: readonly Entry[], work: (entry: Entry) => Promise<void>): void {
+  #inBackground(what: string, entries: readonly HotEntry[], work: (entry: HotEntry) => Promise<void>): void {
     if (entries.length === 0 || this.#works.has(what)) return;
     const all = inParallel(AT_ONCE, entries, async (entry) => {
       if (!entry.busy && !this.#closed) await work(entry);
@@ -390,7 +353,7 @@ export class HotSet {
   }
 
   /** Has Litestream take a tenant in, and waits until the replica has it. What goes wrong is noted in the entry. */
-  async #confirm(entry: Entry): Promise<void> {
+  async #confirm(entry: HotEntry): Promise<void> {
     entry.busy = true;
     try {
       const first = !entry.confirmed;
@@ -407,12 +370,12 @@ export class HotSet {
   }
 
   /** Brings what is committed into the replica, and gives its number. @throws where it did not work */
-  #sync(entry: Entry, timeoutMs: number): Promise<number> {
+  #sync(entry: HotEntry, timeoutMs: number): Promise<number> {
     // What runs already, and is waited for, has a time limit of its own.
     return within(timeoutMs, this.#syncTogether(entry, timeoutMs));
   }
 
-  #syncTogether(entry: Entry, timeoutMs: number): Promise<number> {
+  #syncTogether(entry: HotEntry, timeoutMs: number): Promise<number> {
     return this.#syncs.run(entry.path, async () => {
       const { pool } = this.#options;
       const deadline = performance.now() + timeoutMs;
@@ -437,13 +400,13 @@ export class HotSet {
     });
   }
 
-  #failed(entry: Entry, error: unknown): void {
+  #failed(entry: HotEntry, error: unknown): void {
     entry.failures++;
     entry.lastFailure = error instanceof Error ? error.message : String(error);
     entry.retryAt = Date.now() + Math.min(FIRST_RETRY_MS * 2 ** (entry.failures - 1), LAST_RETRY_MS);
   }
 
-  async #isIdle(entry: Entry, now: number): Promise<boolean> {
+  async #isIdle(entry: HotEntry, now: number): Promise<boolean> {
     const log = await logOf(entry.path);
     if (log && log.mark !== entry.seen) {
       entry.seen = log.mark;
@@ -465,7 +428,7 @@ export class HotSet {
    * written since: a writer that comes between makes the last step fail (decisions/100).
    * @param must whether it goes even if it is not clean, because somebody waits to have its file
    */
-  async #letGo(entry: Entry, timeoutMs: number, must = false): Promise<void> {
+  async #letGo(entry: HotEntry, timeoutMs: number, must = false): Promise<void> {
     const { backups } = this.#options.catalog;
     const { record } = entry;
     entry.busy = true;
@@ -488,7 +451,7 @@ export class HotSet {
   }
 
   /** Has Litestream let go of a tenant. */
-  async #drop(entry: Entry, timeoutMs = RELEASE_TIMEOUT_MS): Promise<void> {
+  async #drop(entry: HotEntry, timeoutMs = RELEASE_TIMEOUT_MS): Promise<void> {
     const { catalog, pool } = this.#options;
     const { id } = entry.record;
     if (this.#hot.get(id) === entry) this.#hot.delete(id);
@@ -496,58 +459,5 @@ export class HotSet {
       // It has let go of it before its last upload: the tenant comes back, and is looked at once more.
       await catalog.backups.markDirty(id);
     });
-  }
-}
-
-interface Log {
-  /** When it was written to last, in ms since 1970; 0 where there is none, or nothing in it. */
-  readonly wroteAt: number;
-  readonly mark: string;
-}
-
-/** How the log of a database looks; undefined where the database is gone. Nothing is opened. */
-async function logOf(path: string): Promise<Log | undefined> {
-  const { mtimeMs, size } = await stat(`${path}-wal`).catch(async (error: unknown) => {
-    if (!isGone(error)) throw error;
-    return { mtimeMs: 0, size: 0 };
-  });
-  const there = await stat(path).catch((error: unknown) => {
-    if (!isGone(error)) throw error;
-    return undefined;
-  });
-  return there && { wroteAt: size === 0 ? 0 : mtimeMs, mark: `${size} ${mtimeMs}` };
-}
-
-/** Waits until a database's log is on the disk. SQLite holds no locks on it that closing it would drop. */
-async function syncLog(path: string): Promise<void> {
-  const log = await open(`${path}-wal`, "r").catch((error: unknown) => {
-    // Folded into the database, and on the disk with it.
-    if (!isGone(error)) throw error;
-    return undefined;
-  });
-  if (!log) return;
-  try {
-    await log.datasync();
-  } finally {
-    await log.close();
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms));
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("The replica did not answer in time.")), ms);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {});
   }
 }
