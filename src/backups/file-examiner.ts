@@ -1,11 +1,18 @@
-// Owns having whole databases read beside the event loop: the thread that does it, and who waits for what.
+// Owns having whole databases read beside the event loop: the process that does it, and who waits for what. It is no
+// thread: one that is ended in the middle of a statement takes the whole process with it.
 // Does not say what the findings mean.
+import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import { fileURLToPath } from "node:url";
 import { type ErrorCode, TenantryError } from "../tenantry-error.ts";
-import type { Examination, ExaminationAnswer, ExaminationRequest, Examined } from "./file-examiner-thread.ts";
+import type {
+  Examination,
+  ExaminationAnswer,
+  ExaminationRequest,
+  Examined,
+} from "./file-examiner-process.ts";
 
-/** Milliseconds after which a thread that nobody needs ends. */
+/** Milliseconds after which a process that nobody needs ends. */
 export const EXAMINER_IDLE_MS = 10_000;
 
 interface Waiting {
@@ -16,7 +23,7 @@ interface Waiting {
 /** Examines files one after the other. Close it. */
 export class FileExaminer {
   readonly #waiting = new Map<number, Waiting>();
-  #thread: Worker | undefined;
+  #process: ChildProcess | undefined;
   #idle: NodeJS.Timeout | undefined;
   #last = 0;
   #closed = false;
@@ -31,16 +38,18 @@ export class FileExaminer {
     const id = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<Examined>();
     this.#waiting.set(id, { resolve, reject });
-    const thread = (this.#thread ??= this.#start());
-    thread.ref();
-    thread.postMessage({ id, examination } satisfies ExaminationRequest, []);
+    const child = (this.#process ??= this.#start());
+    child.ref();
+    child.channel?.ref();
+    child.send({ id, examination } satisfies ExaminationRequest);
     try {
       return await promise;
     } finally {
       this.#waiting.delete(id);
       if (this.#waiting.size === 0 && !this.#closed) {
         // Nothing but somebody who waits keeps the process from ending.
-        this.#thread?.unref();
+        this.#process?.unref();
+        this.#process?.channel?.unref();
         this.#idle = setTimeout(() => this.#end(), EXAMINER_IDLE_MS).unref();
       }
     }
@@ -53,30 +62,34 @@ export class FileExaminer {
     this.#end();
   }
 
-  #start(): Worker {
-    const program = new URL(`./file-examiner-thread${extname(import.meta.filename)}`, import.meta.url);
-    const thread = new Worker(program, { execArgv: [] });
-    thread.on("message", ({ id, examined, error }: ExaminationAnswer) => {
+  #start(): ChildProcess {
+    const program = new URL(`./file-examiner-process${extname(import.meta.filename)}`, import.meta.url);
+    const child = fork(fileURLToPath(program), {
+      execArgv: [],
+      serialization: "advanced",
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    child.on("message", ({ id, examined, error }: ExaminationAnswer) => {
       const waiting = this.#waiting.get(id);
       if (examined) waiting?.resolve(examined);
       else waiting?.reject(asError(error));
     });
     // Of one that has been ended before nobody waits any more.
-    const fail = (error: unknown): void => (this.#thread === thread ? this.#fail(error) : undefined);
-    thread.on("error", fail);
-    thread.on("exit", () => fail(closed()));
-    return thread;
+    const fail = (error: unknown): void => (this.#process === child ? this.#fail(error) : undefined);
+    child.on("error", fail);
+    child.on("exit", () => fail(closed()));
+    return child;
   }
 
   #end(): void {
-    const thread = this.#thread;
-    this.#thread = undefined;
-    void thread?.terminate();
+    const child = this.#process;
+    this.#process = undefined;
+    child?.kill("SIGKILL");
     this.#fail(closed());
   }
 
   #fail(error: unknown): void {
-    this.#thread = undefined;
+    this.#process = undefined;
     for (const { reject } of this.#waiting.values()) reject(error);
   }
 }

@@ -10,7 +10,7 @@ import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { about } from "../tenants/tenants.ts";
-import type { Examined } from "./file-examiner-thread.ts";
+import type { Examined } from "./file-examiner-process.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import { replacedFiles } from "./replaced-files.ts";
 import type { Replica } from "./replica.ts";

@@ -1,9 +1,8 @@
-// Owns the thread that reads whole databases: checks, migrates and digests files that are nobody's yet. Both
-// hold an event loop for as long as the file is large. Is started by file-examiner.ts.
+// Owns the process that reads whole databases: checks, migrates and digests files that are nobody's yet, which holds
+// an event loop for as long as the file is large. Is started by file-examiner.ts, and ends with who started it.
 import { hash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { parentPort } from "node:worker_threads";
 import Database from "better-sqlite3";
 import { type TableDigest, tableDigests } from "../database/table-digest.ts";
 import type { Handle } from "../drivers/driver.ts";
@@ -30,13 +29,13 @@ export interface Examined {
   readonly digests: readonly TableDigest[];
 }
 
-/** What the thread is sent. */
+/** What the process is sent. */
 export interface ExaminationRequest {
   readonly id: number;
   readonly examination: Examination;
 }
 
-/** What the thread answers. */
+/** What the process answers. */
 export interface ExaminationAnswer {
   readonly id: number;
   readonly examined?: Examined;
@@ -89,10 +88,14 @@ function damaged(findings: string): TenantryError {
 }
 
 function answer(found: ExaminationAnswer): void {
-  parentPort?.postMessage(found, []);
+  process.send?.(found);
 }
 
-parentPort?.on("message", ({ id, examination }: ExaminationRequest) => {
+// A terminal sends its signals to both; it is ended by who started it.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => {});
+process.on("disconnect", () => process.exit());
+process.on("message", ({ id, examination }: ExaminationRequest) => {
   examine(examination).then(
     (examined) => answer({ id, examined }),
     (error: unknown) => {
