@@ -13,11 +13,9 @@ import {
 import { figureFinding, type Finding, megabytes, median, times } from "./figures.ts";
 import { loadPaths } from "./load.ts";
 import { SAMPLE_MIGRATIONS } from "./customers.ts";
+import { NODE_FLAGS } from "./server-process.ts";
 import { ServeProcess } from "./serve-process.ts";
 import type { Settings } from "./settings.ts";
-
-/** What `npm start` starts Node with, and `tenantry serve` its executors (decisions/072). */
-const NODE_FLAGS = ["--max-semi-space-size=8", "--max-old-space-size=1024"];
 
 /** Places that the cache keeps free, where nobody needs them. */
 const FREE_PLACES = 8;

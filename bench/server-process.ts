@@ -5,6 +5,9 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { ServerOrder, ServerReport } from "./server.ts";
 
+/** What `npm start` starts Node with, and `tenantry serve` its executors (decisions/072); for the bare side, too. */
+export const NODE_FLAGS: readonly string[] = ["--max-semi-space-size=8", "--max-old-space-size=1024"];
+
 /** A server in a process of its own. Disposing of it ends the process. */
 export class ServerProcess implements AsyncDisposable {
   readonly url: string;
@@ -15,8 +18,8 @@ export class ServerProcess implements AsyncDisposable {
     this.url = url;
   }
 
-  static async start(order: ServerOrder, nodeFlags: readonly string[] = []): Promise<ServerProcess> {
-    const child = fork(join(import.meta.dirname, "server.ts"), { execArgv: [...nodeFlags] });
+  static async start(order: ServerOrder): Promise<ServerProcess> {
+    const child = fork(join(import.meta.dirname, "server.ts"), { execArgv: [...NODE_FLAGS] });
     child.send(order);
     const { url } = await reportOf(child);
     return new ServerProcess(child, url);
