@@ -103,8 +103,8 @@ test("any body gets a valid answer, and nothing stays behind", async () => {
         const answer = await server.send("POST", `/t/acme${path}`, json);
         expect([200, 400], answer.text).toContain(answer.status);
         if (answer.status === 400) {
+          // What could not be read has not used its baton up: the stream is still there, and closed in the next run.
           expect(answer.body).toMatchObject({ message: expect.any(String), code: expect.any(String) });
-          baton = null;
         } else if (path === "/v3/cursor") {
           const [head, ...entries] = answer.text
             .trimEnd()
