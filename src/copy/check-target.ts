@@ -1,7 +1,7 @@
 // Owns whether a target can hold what is to be copied, found out before anything is written to it.
 // Copies nothing.
 import type { SqlRunner } from "../drivers/driver.ts";
-import { quotedName } from "../sql/literal.ts";
+import { quotedName } from "../sql/quoted-name.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { TargetLimits } from "./copy-end.ts";
 import { COPY_MARK, type CopyPlan, isCopied, type PlannedTable } from "./copy-plan.ts";

@@ -2,7 +2,7 @@
 // copy that was cut short is known, and the proof that it is the same. Opens and closes neither.
 import type { Statement } from "../drivers/driver.ts";
 import { isContent, SCHEMA_TABLE, type TableDigest, tableDigests } from "../database/table-digest.ts";
-import { quotedName } from "../sql/literal.ts";
+import { quotedName } from "../sql/quoted-name.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { assertFits, leftovers } from "./check-target.ts";
 import type { CopySource, CopyTarget } from "./copy-end.ts";

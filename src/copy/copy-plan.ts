@@ -2,7 +2,7 @@
 // tables, and what comes after the rows. Writes nothing.
 import type { SqlRunner } from "../drivers/driver.ts";
 import { isContent } from "../database/table-digest.ts";
-import { quotedName } from "../sql/literal.ts";
+import { quotedName } from "../sql/quoted-name.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
 /** Marks a database to which a copy is under way. */

@@ -1,7 +1,8 @@
 // Owns a table's rows on their way: read in pages of bounded size, written as statements of bounded length.
 // Knows no schema but the table's own.
 import type { SqlRunner, Statement } from "../drivers/driver.ts";
-import { exactColumn, exactLiteral, quotedName } from "../sql/literal.ts";
+import { exactColumn, exactLiteral } from "../sql/exact-value.ts";
+import { quotedName } from "../sql/quoted-name.ts";
 import type { PlannedTable } from "./copy-plan.ts";
 
 const FIRST_PAGE_ROWS = 100;

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import type { SqlRunner } from "../drivers/driver.ts";
 import { isContent, type TableDigest } from "../database/table-digest.ts";
-import { quotedName } from "../sql/literal.ts";
+import { quotedName } from "../sql/quoted-name.ts";
 
 /** Bytes that are in memory at once. */
 const PAGE_BYTES = 4 * 1024 * 1024;

@@ -1,6 +1,8 @@
 // Owns what the content of a table comes to: how many rows, and a digest that the same rows give wherever they
 // lie and in whatever order. Does not compare, and does not choose the moment: whoever asks holds a transaction.
 import type { SqlRunner } from "../drivers/driver.ts";
+import { blobBytes, exactColumn } from "../sql/exact-value.ts";
+import { quotedName } from "../sql/quoted-name.ts";
 
 /** Rows of the first page of a table; later ones are as long as their rows are short. */
 const FIRST_PAGE_ROWS = 100;
@@ -101,8 +103,8 @@ async function digestOf(
   sha256: TableDigestOptions["sha256"],
   includes?: (table: string) => boolean,
 ): Promise<TableDigest> {
-  const keys = key.map(quoted).join(", ");
-  const select = `SELECT ${[...columns.map(exactly), ...key.map(quoted)].join(", ")} FROM ${quoted(name)}`;
+  const keys = key.map(quotedName).join(", ");
+  const select = `SELECT ${[...columns.map(exactColumn), ...key.map(quotedName)].join(", ")} FROM ${quotedName(name)}`;
   const order = key.length > 0 ? `ORDER BY ${keys} LIMIT ?` : "LIMIT ? OFFSET ?";
   const next = key.length > 0 ? `WHERE (${keys}) > (${key.map(() => "?").join(", ")})` : "";
   let sum = 0n;
@@ -134,16 +136,6 @@ async function digestOf(
     limit = Math.max(1, Math.min(MAX_PAGE_ROWS, Math.floor((limit * PAGE_BYTES) / (bytes + 1))));
   }
   return { table: name, rows: count, digest: sum.toString(16).padStart(64, "0") };
-}
-
-/**
- * A value so that it comes over every driver unchanged, and its class with it: text as a blob, for bytes that
- * are no UTF-8; a blob as hexadecimal text; an integer as text, for what a double cannot hold.
- */
-function exactly(column: string): string {
-  const c = quoted(column);
-  return `CASE typeof(${c}) WHEN 'text' THEN CAST(${c} AS BLOB) WHEN 'blob' THEN 'x' || hex(${c})
-    WHEN 'integer' THEN CAST(${c} AS TEXT) ELSE ${c} END`;
 }
 
 const utf8 = new TextEncoder();
@@ -179,17 +171,11 @@ function encodeValue(value: unknown): { readonly storage: number; readonly bytes
   if (typeof value === "string") {
     return { storage: value.startsWith("x") ? BLOB : INTEGER, bytes: utf8.encode(value) };
   }
-  return { storage: TEXT, bytes: bytesOf(value) };
-}
-
-/** A blob as drivers give it: D1 gives its numbers. */
-function bytesOf(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : Uint8Array.from(value as number[]);
+  return { storage: TEXT, bytes: blobBytes(value) };
 }
 
 function text(value: unknown): string | null {
-  return value === null || value === undefined ? null : new TextDecoder().decode(bytesOf(value));
+  return value === null || value === undefined ? null : new TextDecoder().decode(blobBytes(value));
 }
 
 function toBigInt(bytes: Uint8Array): bigint {
@@ -197,8 +183,4 @@ function toBigInt(bytes: Uint8Array): bigint {
   let value = 0n;
   for (let at = 0; at < 32; at += 8) value = (value << 64n) | view.getBigUint64(at);
   return value;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

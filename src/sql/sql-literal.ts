@@ -25,11 +25,6 @@ export function textOfBytes(bytes: Uint8Array): string {
   return `CAST(${blobLiteral(bytes)} AS TEXT)`;
 }
 
-/** A name in double quotes. */
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 /** Text in single quotes, for where an expression would not do. It must hold no NUL. */
 export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

@@ -1,4 +1,5 @@
 // Owns taking everything out of a database that cannot be removed itself.
+import { quotedName } from "../../sql/quoted-name.ts";
 import type { Handle, Statement } from "../driver.ts";
 
 const OBJECTS: Statement = {
@@ -15,7 +16,7 @@ export async function emptyD1(handle: Handle): Promise<void> {
   const { rows } = await handle.run(OBJECTS);
   if (rows.length === 0) return;
   const drops = (rows as { type: string; name: string }[]).map(({ type, name }) => ({
-    sql: `DROP ${type.toUpperCase()} IF EXISTS "${name.replaceAll('"', '""')}"`,
+    sql: `DROP ${type.toUpperCase()} IF EXISTS ${quotedName(name)}`,
     params: [],
   }));
   await handle.batch([{ sql: "PRAGMA defer_foreign_keys = ON", params: [] }, ...drops]);

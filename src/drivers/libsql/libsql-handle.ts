@@ -19,7 +19,8 @@ import type { LibsqlClient, LibsqlResult, LibsqlStatement, LibsqlTransactionLike
 import { toResultSet } from "./libsql-result.ts";
 import { asLibsql, execStatements, toArgument } from "./libsql-statements.ts";
 import { LibsqlSession } from "./libsql-session.ts";
-import { hasEnded, LibsqlTransaction, timedOut } from "./libsql-transaction.ts";
+import { LibsqlTransaction } from "./libsql-transaction.ts";
+import { hasEnded, timedOut } from "../transaction-error.ts";
 
 /** What a {@link LibsqlHandle} is made with. */
 export interface LibsqlHandleOptions {

@@ -14,7 +14,8 @@ import type {
 import type { RemoteSql } from "../remote/remote-sql.ts";
 import type { LibsqlConnection } from "./libsql-connection.ts";
 import type { LibsqlTransactionLike } from "./libsql-library.ts";
-import { hasEnded, LibsqlTransaction } from "./libsql-transaction.ts";
+import { LibsqlTransaction } from "./libsql-transaction.ts";
+import { hasEnded } from "../transaction-error.ts";
 
 /** What a {@link LibsqlSession} is made of. */
 export interface LibsqlSessionParts {

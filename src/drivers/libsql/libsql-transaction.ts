@@ -1,8 +1,9 @@
 // Owns an interactive transaction on a libSQL database: its statements, and that none outlives it.
 // Does not begin it: the handle does.
-import { TenantryError } from "../../tenantry-error.ts";
+import type { TenantryError } from "../../tenantry-error.ts";
 import type { ExecResult, ResultSet, RunOptions, SqlRunner, Statement } from "../driver.ts";
 import type { RemoteSql, RemoteStatement } from "../remote/remote-sql.ts";
+import { hasEnded } from "../transaction-error.ts";
 import type { LibsqlConnection } from "./libsql-connection.ts";
 import type { LibsqlResult, LibsqlStatement, LibsqlTransactionLike } from "./libsql-library.ts";
 import { toResultSet } from "./libsql-result.ts";
@@ -124,20 +125,4 @@ export class LibsqlTransaction implements SqlRunner {
     const facts = { duration: performance.now() - started, sizeBytes: this.#parts.sizeBytes };
     return toResultSet(result, text, options, facts, size);
   }
-}
-
-/** The error for a transaction that took too long. */
-export function timedOut(timeoutMs: number): TenantryError {
-  return new TenantryError(
-    "TRANSACTION_TIMEOUT",
-    `The transaction was open for more than ${timeoutMs} ms and was rolled back.`,
-    { hint: "Keep transactions short, or raise transactionTimeoutMs." },
-  );
-}
-
-/** The error for a statement that comes after its transaction. */
-export function hasEnded(): TenantryError {
-  return new TenantryError("TRANSACTION_CLOSED", "The transaction has ended.", {
-    hint: "Await every statement inside the function.",
-  });
 }

@@ -5,6 +5,7 @@ import { splitStatements } from "../../sql/split-statements.ts";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type { ExecResult, ResultSet, RunOptions, StatementDescription, StatementMeta } from "../driver.ts";
 import { d1Error } from "../d1-error.ts";
+import { noTransaction, readOnly } from "../transaction-error.ts";
 import { bindable } from "../parameter.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
 import type { KnownSql, StatementText } from "./known-sql.ts";
@@ -340,22 +341,6 @@ export class Connection {
       rows_written: changes,
     };
   }
-}
-
-/** The error for a `BEGIN` or `COMMIT` where others share the connection. */
-export function noTransaction(): TenantryError {
-  return d1Error(
-    "SQL_REFUSED",
-    "To execute a transaction, please use batch() or transaction() instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements.",
-    { sqliteCode: "SQLITE_AUTH", hint: "batch() is atomic; transaction() is interactive." },
-  );
-}
-
-/** The error for a write where only reads are allowed. */
-export function readOnly(): TenantryError {
-  return new TenantryError("READ_ONLY", "This statement writes, and only reading is allowed here.", {
-    hint: "Use a token of scope write, or a write transaction.",
-  });
 }
 
 /** SQLite's own limit of pages, which stands for none. */

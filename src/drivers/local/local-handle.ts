@@ -17,9 +17,10 @@ import type {
   TransactionMode,
 } from "../driver.ts";
 import { atomically } from "./atomically.ts";
-import { Connection, type ConnectionOptions, noTransaction, readOnly } from "./connection.ts";
+import { hasEnded, noTransaction, readOnly, timedOut } from "../transaction-error.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { assertNewFile, removeDatabase } from "./database-file.ts";
-import { hasEnded, LocalTransaction, timedOut } from "./local-transaction.ts";
+import { LocalTransaction } from "./local-transaction.ts";
 import { dumpText } from "./dump/dump-text.ts";
 import { lendConnection, type Loan } from "./lend-connection.ts";
 import { LocalSession } from "./local-session.ts";

@@ -3,7 +3,8 @@
 import { TenantryError } from "../../tenantry-error.ts";
 import type { ExecResult, ResultSet, RunOptions, SqlRunner, Statement } from "../driver.ts";
 import { atomically } from "./atomically.ts";
-import { type Connection, noTransaction, readOnly } from "./connection.ts";
+import { noTransaction, readOnly } from "../transaction-error.ts";
+import type { Connection } from "./connection.ts";
 import { fromSqlite } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
 
@@ -73,22 +74,6 @@ export class LocalTransaction implements SqlRunner {
       }
     });
   }
-}
-
-/** The error for a transaction that took too long. */
-export function timedOut(timeoutMs: number): TenantryError {
-  return new TenantryError(
-    "TRANSACTION_TIMEOUT",
-    `The transaction was open for more than ${timeoutMs} ms and was rolled back.`,
-    { hint: "Keep transactions short, or raise transactionTimeoutMs." },
-  );
-}
-
-/** The error for a statement that comes after its transaction. */
-export function hasEnded(): TenantryError {
-  return new TenantryError("TRANSACTION_CLOSED", "The transaction has ended.", {
-    hint: "Await every statement inside the function.",
-  });
 }
 
 /** The error for a transaction that SQLite, or the caller's SQL, has rolled back in its midst. */

@@ -4,8 +4,8 @@ import { LRUCache } from "lru-cache";
 import { inspectStatement, type Inspection } from "../../sql/inspect-statement.ts";
 import { parametersOf } from "../../sql/parameters.ts";
 import { TEMPORARY } from "../../sql/refused-names.ts";
-import { TenantryError } from "../../tenantry-error.ts";
 import { d1Error, inD1Words } from "../d1-error.ts";
+import { noTransaction, readOnly as readOnlyError } from "../transaction-error.ts";
 import type { Statement } from "../driver.ts";
 import { bindable } from "../parameter.ts";
 
@@ -83,22 +83,6 @@ export class RemoteSql {
     this.#known.set(sql, text);
     return text;
   }
-}
-
-/** The error for a `BEGIN` or `COMMIT` outside of `transaction()`. */
-export function noTransaction(): TenantryError {
-  return d1Error(
-    "SQL_REFUSED",
-    "To execute a transaction, please use batch() or transaction() instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements.",
-    { sqliteCode: "SQLITE_AUTH", hint: "batch() is atomic; transaction() is interactive." },
-  );
-}
-
-/** The error for a write where only reads are allowed. */
-export function readOnlyError(): TenantryError {
-  return new TenantryError("READ_ONLY", "This statement writes, and only reading is allowed here.", {
-    hint: "Use a token of scope write, or a write transaction.",
-  });
 }
 
 function inspect(sql: string): Inspection {

@@ -1,7 +1,7 @@
 // Owns which columns of a table a dump reads and writes, so that its rows, and their rowids, come back as they were.
 // Reads no rows.
 import type Database from "better-sqlite3";
-import { quoteName } from "../../../sql/sql-literal.ts";
+import { quotedName } from "../../../sql/quoted-name.ts";
 
 /** A table, as a dump reads and writes it. */
 export interface DumpTable {
@@ -29,14 +29,14 @@ export function dumpTable(sqlite: Database.Database, name: string): DumpTable {
   const all = sqlite
     .prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)")
     .all(name) as Column[];
-  const columns = all.filter(({ hidden }) => hidden === 0).map((column) => quoteName(column.name));
+  const columns = all.filter(({ hidden }) => hidden === 0).map((column) => quotedName(column.name));
   const withoutRowid = sqlite
     .prepare("SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'")
     .pluck()
     .get(name);
   if (withoutRowid) return { name, key: undefined, select: columns, insertColumns: "" };
   const alias = rowidAlias(sqlite, name, all);
-  if (alias !== undefined) return { name, key: quoteName(alias), select: columns, insertColumns: "" };
+  if (alias !== undefined) return { name, key: quotedName(alias), select: columns, insertColumns: "" };
   const taken = new Set(all.map((column) => column.name.toLowerCase()));
   const rowid = ROWID_NAMES.find((one) => !taken.has(one));
   if (rowid === undefined) return { name, key: undefined, select: columns, insertColumns: "" };

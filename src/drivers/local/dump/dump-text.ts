@@ -2,7 +2,8 @@
 // Runs within a transaction of its caller's, one piece at a time, whenever its caller wants the next.
 import { isUtf8 } from "node:buffer";
 import type Database from "better-sqlite3";
-import { quoteName, quoteText, type SqliteValue, sqlLiteral, textOfBytes } from "../../../sql/sql-literal.ts";
+import { quotedName } from "../../../sql/quoted-name.ts";
+import { quoteText, type SqliteValue, sqlLiteral, textOfBytes } from "../../../sql/sql-literal.ts";
 import { type DumpTable, dumpTable } from "./dump-table.ts";
 
 const TABLES = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql NOT NULL
@@ -58,7 +59,7 @@ function* rows(
   table: DumpTable,
   isUtf8Database: boolean,
 ): Generator<string, void, undefined> {
-  const insert = `INSERT INTO ${quoteName(table.name)}${table.insertColumns} VALUES(`;
+  const insert = `INSERT INTO ${quotedName(table.name)}${table.insertColumns} VALUES(`;
   if (!table.key || !isUtf8Database) {
     for (const row of prepare(sqlite, exactSelect(table, "")).iterate()) {
       yield `${insert}${exactLiterals(row, isUtf8Database)});\n`;
@@ -66,7 +67,7 @@ function* rows(
     return;
   }
   const exact = prepare(sqlite, exactSelect(table, ` WHERE ${table.key} = ?`));
-  const select = `SELECT ${[table.key, ...table.select].join(", ")} FROM ${quoteName(table.name)}`;
+  const select = `SELECT ${[table.key, ...table.select].join(", ")} FROM ${quotedName(table.name)}`;
   for (const [key, ...values] of prepare(sqlite, select).iterate()) {
     const text = values.some((value) => typeof value === "string" && value.includes(REPLACED))
       ? exactLiterals(exact.get(key) as SqliteValue[], true)
@@ -84,7 +85,7 @@ function exactSelect({ name, select }: DumpTable, where: string): string {
   const columns = select.map(
     (column) => `typeof(${column}), iif(typeof(${column}) = 'text', CAST(${column} AS BLOB), ${column})`,
   );
-  return `SELECT ${columns.join(", ")} FROM ${quoteName(name)}${where}`;
+  return `SELECT ${columns.join(", ")} FROM ${quotedName(name)}${where}`;
 }
 
 function exactLiterals(row: readonly SqliteValue[], isUtf8Database: boolean): string {

@@ -1,10 +1,6 @@
 // Owns values as SQL text: literals that every SQLite reads back as the same value of the same class.
 // Reads no SQL.
-
-/** A name in quotes. */
-export function quotedName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
+import { quotedName } from "./quoted-name.ts";
 
 /**
  * An expression that gives a column's value with its class over every driver: text as a blob, for bytes that are no
@@ -38,7 +34,7 @@ export function exactLiteral(value: unknown, maxLiteral: number): SqlValue {
     const hex = value.slice(1);
     return hex.length <= maxLiteral ? { sql: `x'${hex}'` } : { sql: "unhex(?)", param: hex };
   }
-  const bytes = bytesOf(value);
+  const bytes = blobBytes(value);
   const plain = asPlainText(bytes);
   if (plain !== undefined) {
     const literal = `'${plain.replaceAll("'", "''")}'`;
@@ -70,7 +66,7 @@ function asPlainText(bytes: Uint8Array): string | undefined {
 }
 
 /** A blob as drivers give it: D1 gives its numbers. */
-function bytesOf(value: unknown): Uint8Array {
+export function blobBytes(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
   return value instanceof ArrayBuffer ? new Uint8Array(value) : Uint8Array.from(value as number[]);
 }
