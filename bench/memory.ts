@@ -13,7 +13,7 @@ import {
 import { figureFinding, type Finding, megabytes, median, times } from "./figures.ts";
 import { loadPaths } from "./load.ts";
 import { SAMPLE_MIGRATIONS } from "./customers.ts";
-import { NODE_FLAGS } from "./server-process.ts";
+import { NODE_FLAGS } from "../src/executors/executor.ts";
 import { ServeProcess } from "./serve-process.ts";
 import type { Settings } from "./settings.ts";
 

@@ -3,10 +3,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { NODE_FLAGS } from "../src/executors/executor.ts";
 import type { ServerOrder, ServerReport } from "./server.ts";
-
-/** What `npm start` starts Node with, and `tenantry serve` its executors (decisions/072); for the bare side, too. */
-export const NODE_FLAGS: readonly string[] = ["--max-semi-space-size=8", "--max-old-space-size=1024"];
 
 /** A server in a process of its own. Disposing of it ends the process. */
 export class ServerProcess implements AsyncDisposable {

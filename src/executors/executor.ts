@@ -19,7 +19,7 @@ export const DEFAULT_START_TIMEOUT_MS = 30_000;
  * by letting the space for new objects grow to 130 MB, and the old one to four times what lives in it; with these
  * bounds they stay at 24 MB and below twice (decisions/072).
  */
-const NODE_FLAGS = ["--max-semi-space-size=8", "--max-old-space-size=1024"];
+export const NODE_FLAGS: readonly string[] = ["--max-semi-space-size=8", "--max-old-space-size=1024"];
 
 /** The messages that are jobs; the others are about one. */
 const JOBS: ReadonlySet<Ask[0]> = new Set(["http", "stream", "sql", "begin", "tx"]);
