@@ -36,7 +36,14 @@ const ROOMS: readonly (readonly string[])[] = [
   ["handle-cache", "migrations", "catalog", "database", "auth", "sample", "hrana"],
   ["drivers"],
   ["sql"],
-  ["tenant-id.ts", "check-options.ts", "compile-cache.ts", "event-loop-turn.ts", "fifo-lock.ts"],
+  [
+    "tenant-id.ts",
+    "check-options.ts",
+    "compile-cache.ts",
+    "event-loop-turn.ts",
+    "fifo-lock.ts",
+    "recent-map.ts",
+  ],
   ["tenantry-error.ts"],
 ];
 

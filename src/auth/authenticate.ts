@@ -1,11 +1,11 @@
 // Owns the way from an Authorization header to a caller, and what is remembered of it.
 // Decides nothing about tenants: http/authorize.ts asks the caller's scopes.
-import { LRUCache } from "lru-cache";
 import { TenantryError } from "../tenantry-error.ts";
 import { hashApiKey, looksLikeApiKey } from "./api-key.ts";
 import { parseScope, type Caller } from "./caller.ts";
 import type { VerificationKey } from "./signing-key.ts";
 import { verifyToken } from "./token.ts";
+import { RecentMap } from "../recent-map.ts";
 
 /** How many tokens and keys an authenticator remembers. */
 export const DEFAULT_CREDENTIAL_CACHE_MAX = 2_000;
@@ -65,8 +65,8 @@ export function createAuthenticator(options: AuthenticatorOptions = {}): Authent
       hint: "Leave cacheMax out for its default.",
     });
   }
-  const tokens = new LRUCache<string, Caller>({ max: cacheMax });
-  const hashes = new LRUCache<string, string>({ max: cacheMax });
+  const tokens = new RecentMap<string, Caller>({ maxEntries: cacheMax });
+  const hashes = new RecentMap<string, string>({ maxEntries: cacheMax });
   const callers = new WeakMap<ApiKeyRecord, Caller>();
 
   function callerOf(record: ApiKeyRecord): Caller {

@@ -1,12 +1,12 @@
 // Owns tokens that are signed with a tenant's own key: whose key is asked, and what such a token is good for.
 // Does not know which tenant a request names, nor where the keys are kept.
 import { decodeJwt } from "jose";
-import { LRUCache } from "lru-cache";
 import { DEFAULT_CREDENTIAL_CACHE_MAX, readCredential } from "./authenticate.ts";
 import { looksLikeApiKey } from "./api-key.ts";
 import { type Caller, scopeOver } from "./caller.ts";
 import { importVerificationKeys } from "./signing-key.ts";
 import { readToken } from "./token.ts";
+import { RecentMap } from "../recent-map.ts";
 
 /** A tenant with its own key, as far as tokens are concerned; the catalog's records are such. */
 export interface KeyedTenant {
@@ -32,7 +32,7 @@ interface Verified {
 export class TenantTokens {
   readonly #keys: TenantKeys;
   readonly #clock: () => number;
-  readonly #verified = new LRUCache<string, Verified>({ max: DEFAULT_CREDENTIAL_CACHE_MAX });
+  readonly #verified = new RecentMap<string, Verified>({ maxEntries: DEFAULT_CREDENTIAL_CACHE_MAX });
 
   constructor(keys: TenantKeys, clock: () => number = Date.now) {
     this.#keys = keys;

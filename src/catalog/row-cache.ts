@@ -1,7 +1,7 @@
 // Owns rows of the catalog in memory, and knowing when they may no longer be true.
 // Does not know what the rows are.
-import { LRUCache } from "lru-cache";
 import { EventLoopTurn } from "../event-loop-turn.ts";
+import { RecentMap } from "../recent-map.ts";
 
 /** What a {@link Freshness} is made with. */
 export interface FreshnessOptions {
@@ -13,6 +13,9 @@ export interface FreshnessOptions {
   /** Promises end with their requests, so that none is shared. @default false */
   readonly ioPerRequest?: boolean;
 }
+
+/** The end of a row that holds until somebody writes. */
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** Milliseconds after which a read or write that has not ended is taken for one that was given up. */
 const MAX_RUNNING_MS = 60_000;
@@ -88,13 +91,19 @@ export interface RowTicket {
   readonly since: number;
 }
 
+/** A row, and until when it holds: for ever where others' writes are noticed. */
+interface KnownRow<Row> {
+  readonly row: Row;
+  readonly until: number;
+}
+
 /**
  * Rows by key. What a read or write has found is kept unless another one of the same row overlapped with it,
  * or another process wrote meanwhile: then nobody can say which is the newer, and the next reader looks.
  */
 export class RowCache<Row extends {}> {
   readonly #freshness: Freshness;
-  readonly #rows: LRUCache<string, Row>;
+  readonly #rows: RecentMap<string, KnownRow<Row>>;
   readonly #reads = new Map<string, Promise<Row | undefined>>();
   readonly #running = new Map<string, RowTicket>();
   /** Reads of single requests, where none is shared. */
@@ -102,11 +111,7 @@ export class RowCache<Row extends {}> {
 
   constructor(freshness: Freshness, maxEntries: number) {
     this.#freshness = freshness;
-    this.#rows = new LRUCache(
-      freshness.timed
-        ? { max: maxEntries, ttl: freshness.cacheMs, perf: { now: freshness.clock }, ttlResolution: 0 }
-        : { max: maxEntries },
-    );
+    this.#rows = new RecentMap({ maxEntries });
     freshness.watch(this);
   }
 
@@ -117,7 +122,9 @@ export class RowCache<Row extends {}> {
   /** The row if it is in memory and holds. */
   peek(key: string): Row | undefined {
     this.#freshness.check();
-    return this.#rows.get(key);
+    const known = this.#rows.get(key);
+    if (known === undefined) return undefined;
+    return known.until === NEVER || known.until >= this.#freshness.clock() ? known.row : undefined;
   }
 
   /** The row if it is in memory, and nobody else has written up to this moment. */
@@ -125,7 +132,7 @@ export class RowCache<Row extends {}> {
     // While a read or write of it runs, what is in memory may already be the past.
     if (this.#freshness.timed || this.#running.has(key)) return undefined;
     this.#freshness.checkNow();
-    return this.#rows.get(key);
+    return this.#rows.get(key)?.row;
   }
 
   /** The row from memory, or what `read` gives; concurrent callers share one read. */
@@ -156,7 +163,7 @@ export class RowCache<Row extends {}> {
     this.#apart.set(key, readers.add(reader));
     try {
       const row = await read(key);
-      if (row !== undefined && reader.valid) this.#rows.set(key, row);
+      if (row !== undefined && reader.valid) this.#keep(key, row);
       return row;
     } finally {
       readers.delete(reader);
@@ -198,15 +205,15 @@ export class RowCache<Row extends {}> {
     if (ticket.users === 0 && this.#running.get(key) === ticket) this.#running.delete(key);
     // Who asks from now on must not be given what was read before this.
     this.#reads.delete(key);
-    if (row !== undefined && ticket.alone) this.#rows.set(key, row);
+    if (row !== undefined && ticket.alone) this.#keep(key, row);
     else this.#rows.delete(key);
   }
 
   /** Changes the row if it is in memory. */
   patch(key: string, change: (row: Row) => Row): void {
     this.#outdate(key);
-    const row = this.#rows.peek(key);
-    if (row !== undefined) this.#rows.set(key, change(row));
+    const known = this.#rows.peek(key);
+    if (known !== undefined) this.#rows.set(key, { ...known, row: change(known.row) });
   }
 
   delete(key: string): void {
@@ -220,6 +227,11 @@ export class RowCache<Row extends {}> {
     for (const key of this.#apart.keys()) this.#outdateApart(key);
     this.#reads.clear();
     this.#rows.clear();
+  }
+
+  #keep(key: string, row: Row): void {
+    const { timed, clock, cacheMs } = this.#freshness;
+    this.#rows.set(key, { row, until: timed ? clock() + cacheMs : NEVER });
   }
 
   /** Says that what is being read of the row may be older than what is known of it. */

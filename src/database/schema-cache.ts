@@ -1,9 +1,9 @@
 // Owns which schema each tenant database is known to have, and how a stale one is noticed.
 // Does not read schemas itself: schema.ts does.
-import { LRUCache } from "lru-cache";
 import { type DatabaseSchema, readSchema } from "./schema.ts";
 import type { RunOptions, SqlRunner, Statement } from "../drivers/driver.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { RecentMap } from "../recent-map.ts";
 
 export interface SchemaCacheOptions {
   /** Databases whose schema is remembered; the least recently used goes first. @default {@link DEFAULT_MAX_DATABASES} */
@@ -60,11 +60,11 @@ const FINGERPRINT: Statement = {
  */
 export function createSchemaCache(options: SchemaCacheOptions = {}): SchemaCache {
   const maxAgeMs = atLeast("maxAgeMs", options.maxAgeMs ?? DEFAULT_MAX_AGE_MS, 0);
-  const databases = new LRUCache<string, KnownSchema>({
-    max: atLeast("maxDatabases", options.maxDatabases ?? DEFAULT_MAX_DATABASES, 1),
+  const databases = new RecentMap<string, KnownSchema>({
+    maxEntries: atLeast("maxDatabases", options.maxDatabases ?? DEFAULT_MAX_DATABASES, 1),
   });
-  const schemas = new LRUCache<string, { id: number; schema: DatabaseSchema }>({
-    max: atLeast("maxSchemas", options.maxSchemas ?? DEFAULT_MAX_SCHEMAS, 1),
+  const schemas = new RecentMap<string, { id: number; schema: DatabaseSchema }>({
+    maxEntries: atLeast("maxSchemas", options.maxSchemas ?? DEFAULT_MAX_SCHEMAS, 1),
   });
   let lastId = 0;
 

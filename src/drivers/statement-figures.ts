@@ -1,6 +1,6 @@
 // Owns what is counted of databases' statements in this process: rows, time, and which statements took most of both.
 // Counts within bounds, whatever is sent; keeps nothing over a restart.
-import { LRUCache } from "lru-cache";
+import { RecentMap } from "../recent-map.ts";
 
 /** Databases of which figures are kept: those used last. */
 export const MAX_COUNTED_DATABASES = 2_000;
@@ -54,7 +54,7 @@ interface Counts {
 
 /** Counts statements by the name of their database. */
 export class StatementCounter {
-  readonly #databases = new LRUCache<string, Counts>({ max: MAX_COUNTED_DATABASES });
+  readonly #databases = new RecentMap<string, Counts>({ maxEntries: MAX_COUNTED_DATABASES });
 
   /** A statement of the database has run to its end. About a fifth of a microsecond. */
   add(name: string, sql: string, elapsedMs: number, rowsRead: number, rowsWritten: number): void {

@@ -3,7 +3,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { LRUCache } from "lru-cache";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { DatabaseRunner } from "../database/tenant-database.ts";
 import { addedFigures, type StatementFigures } from "../drivers/statement-figures.ts";
@@ -18,6 +17,7 @@ import { askFigures, remoteRunner } from "./remote-runner.ts";
 import { type OffenderTimes, Offenders } from "./offenders.ts";
 import { AnswerStream } from "./answer-stream.ts";
 import { SpareExecutor } from "./spare-executor.ts";
+import { RecentMap } from "../recent-map.ts";
 
 export const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
 export const DEFAULT_EXECUTOR_MAX_RSS_BYTES = 1024 * 1024 * 1024;
@@ -140,7 +140,7 @@ export class ExecutorPool {
   readonly #offenders: Offenders;
   /** Large answers on their way, by tenant. */
   readonly #unread = new Map<string, number>();
-  readonly #home = new LRUCache<string, Place>({ max: REMEMBERED_TENANTS });
+  readonly #home = new RecentMap<string, Place>({ maxEntries: REMEMBERED_TENANTS });
   /** Tenants that take a whole second, and for how many seconds in a row. */
   readonly #greedy = new Map<string, number>();
   readonly #apartUntil = new Map<string, number>();

@@ -1,14 +1,14 @@
 // Owns which handles are open in a Worker's isolate, where a handle is a name and needs no closing.
 // Shares no promise between requests: one that its request gave up would keep the others waiting for ever.
-import { LRUCache } from "lru-cache";
 import type { Closable, HandleCacheStats, Handles, Lease } from "./handles.ts";
+import { RecentMap } from "../recent-map.ts";
 
 /** Handles that an isolate remembers; each takes about a kilobyte. */
 export const DEFAULT_MAX_ISOLATE_HANDLES = 10_000;
 
 /** Remembers handles. Leasing one is nothing more than having it. */
 export class IsolateHandles<H extends Closable> implements Handles<H> {
-  readonly #handles: LRUCache<string, H & {}>;
+  readonly #handles: RecentMap<string, H & {}>;
   readonly #maxOpen: number;
   #hits = 0;
   #opens = 0;
@@ -17,7 +17,7 @@ export class IsolateHandles<H extends Closable> implements Handles<H> {
   constructor({ maxOpen = DEFAULT_MAX_ISOLATE_HANDLES }: { readonly maxOpen?: number } = {}) {
     this.#maxOpen = maxOpen;
     // Closing one does nothing but let go of what is remembered of it.
-    this.#handles = new LRUCache({ max: maxOpen, dispose: (handle) => void handle.close() });
+    this.#handles = new RecentMap({ maxEntries: maxOpen, onDrop: (handle) => void handle.close() });
   }
 
   has(key: string): boolean {

@@ -1,8 +1,8 @@
 // Owns the wall between SQL that comes from callers over HTTP and the tenant's database: size, number and kind
 // of statement, and a cache of what was found. Does not know who the caller is: `needs` says what to ask for.
-import { LRUCache } from "lru-cache";
 import { TenantryError } from "../tenantry-error.ts";
 import { inspectStatement, type Inspection } from "./inspect-statement.ts";
+import { RecentMap } from "../recent-map.ts";
 
 /** Longest SQL text in bytes of UTF-8: D1's limit. */
 export const DEFAULT_MAX_SQL_BYTES = 100_000;
@@ -58,10 +58,10 @@ export function createGuard(options: GuardOptions = {}): Guard {
   const { maxSqlBytes = DEFAULT_MAX_SQL_BYTES, cacheMax = DEFAULT_GUARD_CACHE_MAX } = options;
   refuseOption("maxSqlBytes", maxSqlBytes);
   refuseOption("cacheMax", cacheMax);
-  const seen = new LRUCache<string, Inspection>({
-    max: cacheMax,
+  const seen = new RecentMap<string, Inspection>({
+    maxEntries: cacheMax,
     maxSize: DEFAULT_GUARD_CACHE_MAX_UNITS,
-    sizeCalculation: (_, sql) => sql.length,
+    sizeOf: (_, sql) => sql.length,
   });
 
   return {

@@ -1,6 +1,5 @@
 // Owns running statements on the SQLite inside a Durable Object: values, limits, meta, and whole or nothing.
 // Everything here is synchronous, so that no other request of the object comes between two statements.
-import { LRUCache } from "lru-cache";
 import { type Inspection, inspectStatement } from "../../sql/inspect-statement.ts";
 import { TEMPORARY } from "../../sql/refused-names.ts";
 import { splitStatements } from "../../sql/split-statements.ts";
@@ -10,6 +9,7 @@ import { fromD1 } from "../d1-sql-error.ts";
 import type { ExecResult, ResultSet, RunOptions, Script, Statement } from "../driver.ts";
 import { withoutBigints } from "../d1/d1-parameters.ts";
 import type { ObjectCursor, ObjectStorage } from "./object-storage.ts";
+import { RecentMap } from "../../recent-map.ts";
 
 /** Bytes of a value list that one answer over RPC may hold: the runtime's limit is 32 MiB of UTF-16. */
 export const MAX_ANSWER_BYTES = 12 * 1024 * 1024;
@@ -32,9 +32,9 @@ export type RawResult = ResultSet<unknown[]>;
 /** Runs statements on an object's storage. */
 export class ObjectSql {
   readonly #storage: ObjectStorage;
-  readonly #known = new LRUCache<string, Inspection>({
+  readonly #known = new RecentMap<string, Inspection>({
     maxSize: MAX_KNOWN_CHARACTERS,
-    sizeCalculation: (_, sql) => sql.length + 1,
+    sizeOf: (_, sql) => sql.length + 1,
   });
   #lastRowId = 0;
   /** Asking takes as long as a short statement does. */

@@ -1,11 +1,11 @@
 // Owns what is known of a statement's text whichever database it is for: tenants of one application run the
 // same statements, and each newly opened database would have them read anew.
 // Prepares nothing.
-import { LRUCache } from "lru-cache";
 import { inspectStatement } from "../../sql/inspect-statement.ts";
 import { TEMPORARY } from "../../sql/refused-names.ts";
 import { d1Error, inD1Words } from "../d1-error.ts";
 import { type ParameterNames, parameterNames } from "./parameter-names.ts";
+import { RecentMap } from "../../recent-map.ts";
 
 /** Characters of SQL that are remembered. */
 const MAX_CHARACTERS = 4_000_000;
@@ -28,9 +28,9 @@ export interface StatementText {
 
 /** Reads statements, and remembers what they said. */
 export class KnownSql {
-  readonly #known = new LRUCache<string, StatementText>({
+  readonly #known = new RecentMap<string, StatementText>({
     maxSize: MAX_CHARACTERS,
-    sizeCalculation: (_, sql) => sql.length + 1,
+    sizeOf: (_, sql) => sql.length + 1,
   });
 
   /**

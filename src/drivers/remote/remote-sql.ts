@@ -1,6 +1,5 @@
 // Owns what the text of a statement says before it is sent to a remote database: what it may do, how many
 // parameters it has. Asks no database.
-import { LRUCache } from "lru-cache";
 import { inspectStatement, type Inspection } from "../../sql/inspect-statement.ts";
 import { parametersOf } from "../../sql/parameters.ts";
 import { TEMPORARY } from "../../sql/refused-names.ts";
@@ -8,6 +7,7 @@ import { d1Error, inD1Words } from "../d1-error.ts";
 import { noTransaction, readOnly as readOnlyError } from "../transaction-error.ts";
 import type { Statement } from "../driver.ts";
 import { bindable } from "../parameter.ts";
+import { RecentMap } from "../../recent-map.ts";
 
 /** Characters of SQL that are remembered. */
 const MAX_CHARACTERS = 4_000_000;
@@ -35,9 +35,9 @@ export interface RemoteStatement {
 
 /** Reads statements, and remembers what they said. */
 export class RemoteSql {
-  readonly #known = new LRUCache<string, RemoteText>({
+  readonly #known = new RecentMap<string, RemoteText>({
     maxSize: MAX_CHARACTERS,
-    sizeCalculation: (_, sql) => sql.length + 1,
+    sizeOf: (_, sql) => sql.length + 1,
   });
 
   /**

@@ -1,6 +1,5 @@
 // Owns answering GET and HEAD: plan, run, notice a changed schema, write the answer.
 // Compiles no SQL itself.
-import { LRUCache } from "lru-cache";
 import { type AnswerFormat, answerFormat } from "./answer-format.ts";
 import { findTable } from "./column-lookup.ts";
 import { appliedPreferences, parsePrefer, type Preferences } from "./prefer.ts";
@@ -12,6 +11,7 @@ import type { KnownSchema, SchemaCache } from "../../database/schema-cache.ts";
 import type { RunOptions, SqlRunner } from "../../drivers/driver.ts";
 import { TenantryError } from "../../tenantry-error.ts";
 import type { RequestLimits } from "../env.ts";
+import { RecentMap } from "../../recent-map.ts";
 
 /** A GET or HEAD, with what it needs from the context. */
 export interface ReadRequest {
@@ -37,7 +37,7 @@ export function createReader(
   schemas: SchemaCache,
   maxPlans: number,
 ): (request: ReadRequest) => Promise<Response> {
-  const plans = new LRUCache<string, ReadPlan>({ max: maxPlans });
+  const plans = new RecentMap<string, ReadPlan>({ maxEntries: maxPlans });
 
   function planOf(known: KnownSchema, request: ReadRequest): { plan: ReadPlan; scanned: ScannedQuery } {
     const scanned = scanRestQuery(request.query);
