@@ -163,6 +163,41 @@ withLitestream("what was there before there was a replica comes in by itself", a
   expect(await restoredNotes(dir, await untilClean(tenantry))).toEqual(["early"]);
 });
 
+withLitestream("tenants that nobody may open do not stand before those that wait behind them", async () => {
+  const dir = await scratchFolder();
+  const tenantry = await replicatedTenantry(dir);
+  const { catalog, lifecycle } = tenantry;
+  // More than are read at once, and named so that they come first.
+  for (const name of ["a", "aa", "aaa", "aaaa"]) {
+    const record = await lifecycle.create(parseTenantId(name));
+    await lifecycle.suspend(record.id);
+    await catalog.backups.markDirty(record.id);
+  }
+  await lifecycle.create(acme);
+  const backups = await tenantry.backups({ ...QUICK, maxHot: 2 });
+  await note(tenantry, "behind them");
+  expect(await restoredNotes(dir, await untilClean(tenantry))).toEqual(["behind them"]);
+  expect(backups.status().alarms).toContain("stranded");
+});
+
+withLitestream("more tenants than are replicated at once all get their turn", async () => {
+  const dir = await scratchFolder();
+  const before = await replicatedTenantry(dir, { replica: undefined });
+  const names = Array.from({ length: 40 }, (_, n) => parseTenantId(`tenant-${String(n).padStart(2, "0")}`));
+  // Never replicated, and of some nobody may open the files.
+  for (const id of names) await before.lifecycle.create(id);
+  for (const id of names.slice(0, 34)) await before.lifecycle.suspend(id);
+  await before.close();
+
+  const tenantry = await replicatedTenantry(dir);
+  await tenantry.backups({ ...QUICK, maxHot: 3 });
+  const { backups } = tenantry.catalog;
+  await until("the open ones are clean", async () => (await backups.countOf("clean")) === 6);
+  for (const id of names.slice(0, 34)) await tenantry.lifecycle.resume(id);
+  for (const id of names) await backups.markDirty(id);
+  await until("all are clean", async () => (await backups.countOf("clean")) === names.length);
+});
+
 withLitestream(
   "a tenant that nobody writes to is brought round: it gets a whole copy, and is restored from that",
   async () => {

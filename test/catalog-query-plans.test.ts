@@ -88,6 +88,7 @@ async function useAll(catalog: Catalog): Promise<void> {
   await catalog.backups.markDirty(acme);
   await catalog.backups.list("none", 5);
   await catalog.backups.list("clean", 5, 1);
+  await catalog.backups.open("dirty", "local", 5);
   await catalog.backups.count();
   await catalog.backups.settle({ id: acme, incarnation });
   await catalog.backups.clean({ id: acme, incarnation, backupEpoch }, 1);

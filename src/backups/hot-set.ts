@@ -3,13 +3,16 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord, TenantState } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
+import { BackgroundWorks } from "./background-works.ts";
 import { logOf, syncLog } from "./database-log.ts";
+import { DirtyTenants } from "./dirty-tenants.ts";
+import { HotSync } from "./hot-sync.ts";
 import type { HotEntry, HotTenant } from "./hot-tenant.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { LitestreamPool } from "./litestream-pool.ts";
+import { RecurringLook } from "./recurring-look.ts";
 import { type ReplicaUrl, replicaPath } from "./replica-url.ts";
-import { SharedSync } from "./shared-sync.ts";
-import { pause, within } from "./time-limits.ts";
+import { pause } from "./time-limits.ts";
 
 export const DEFAULT_MAX_HOT = 2_000;
 /** Longer than an unused database stays open, so that Litestream is the last to close it, and its log stays. */
@@ -34,11 +37,6 @@ const SYNC_TIMEOUT_MS = 10_000;
 const RELEASE_TIMEOUT_MS = 3_000;
 /** Milliseconds after which a closed tenant is let go of, whatever is being done with it. */
 const HELD_MS = 2_000;
-/** Milliseconds until a tenant that could not be brought into the replica is tried again, doubled each time. */
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 30_000;
-/** Tenants that were never replicated and are taken in at once, so that those in use are not behind them. */
-const SEED_AT_ONCE = 32;
 
 /** States in which a tenant's file is Litestream's to have open. Another one's may be about to be replaced. */
 const REPLICATED_STATES: ReadonlySet<TenantState> = new Set(["active", "quarantined", "migrating"]);
@@ -67,29 +65,29 @@ export class HotSet {
   readonly #options: HotSetOptions;
   readonly #maxHot: number;
   readonly #settleIdleMs: number;
-  readonly #pollMs: number;
+  readonly #settleEveryMs: number;
   readonly #hot = new Map<TenantId, HotEntry>();
   readonly #reserved = new Set<TenantId>();
-  readonly #syncs = new SharedSync();
-  /** What goes on in the background, by what it is. */
-  readonly #works = new Map<string, Promise<void>>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #looking: Promise<void> = Promise.resolve();
-  #isLooking = false;
+  readonly #syncs: HotSync;
+  readonly #works = new BackgroundWorks(AT_ONCE, (error) => (this.#workError = error));
+  readonly #dirty: DirtyTenants;
+  readonly #looks: RecurringLook;
   #revision = -1;
   /** Whether the next look is to read the catalog again, though nothing may have changed. */
   #more = false;
   #settledAt = 0;
   #closed = false;
-  #lastError: unknown;
-  #dirty = 0;
-  #stranded = 0;
+  #workError: unknown;
 
   constructor(options: HotSetOptions) {
     this.#options = options;
     this.#maxHot = options.maxHot ?? DEFAULT_MAX_HOT;
     this.#settleIdleMs = options.settleIdleMs ?? DEFAULT_SETTLE_IDLE_MS;
-    this.#pollMs = options.pollMs ?? DEFAULT_POLL_MS;
+    const pollMs = options.pollMs ?? DEFAULT_POLL_MS;
+    this.#settleEveryMs = SETTLE_LOOKS * pollMs;
+    this.#looks = new RecurringLook(pollMs, () => this.#look());
+    this.#syncs = new HotSync(options.pool);
+    this.#dirty = new DirtyTenants({ ...options, limit: 2 * this.#maxHot });
   }
 
   /** Tenants that are replicated now. */
@@ -113,17 +111,17 @@ export class HotSet {
 
   /** Tenants marked dirty when the catalog was last read, up to twice `maxHot`. */
   get dirty(): number {
-    return this.#dirty;
+    return this.#dirty.count;
   }
 
   /** Tenants that are closed with writes that may not be in the replica, as of the same time. */
   get stranded(): number {
-    return this.#stranded;
+    return this.#dirty.stranded;
   }
 
-  /** What went wrong at the last look; undefined where nothing did. */
+  /** What went wrong at the last look, or in what it began; undefined where nothing did. */
   get lastError(): unknown {
-    return this.#lastError;
+    return this.#looks.lastError ?? this.#workError;
   }
 
   /** The tenant if it is replicated now. */
@@ -139,7 +137,7 @@ export class HotSet {
       if (half.length === 0) break;
       await Promise.all(half.map(({ id }) => backups.markDirty(id)));
     }
-    this.#lookIn(0);
+    this.#looks.now();
   }
 
   /**
@@ -151,14 +149,14 @@ export class HotSet {
     const deadline = performance.now() + timeoutMs;
     let entry = this.#hot.get(id);
     // It was marked before this was asked: a look finds it.
-    if (!entry?.registered) this.#lookNow();
+    if (!entry?.registered) this.#looks.now();
     while (!entry?.registered) {
       if (performance.now() > deadline) throw new Error(entry?.lastFailure ?? "It waits to be replicated.");
       await pause(5);
       entry = this.#hot.get(id);
     }
     const [txid] = await Promise.all([
-      this.#sync(entry, Math.max(1, deadline - performance.now())),
+      this.#syncs.sync(entry, Math.max(1, deadline - performance.now())),
       // A power cut here must not take what the replica has: this database would go on from before it.
       syncLog(entry.path),
     ]);
@@ -176,8 +174,7 @@ export class HotSet {
   /** Stops, and lets go of nothing: for when it is not ours any more. */
   async stop(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#looking;
+    await this.#looks.stop();
   }
 
   /** Lets go of all tenants within `graceMs`: those whose writes are in the replica become clean. */
@@ -196,50 +193,29 @@ export class HotSet {
   }
 
   async #takeInTheLast(): Promise<void> {
-    await Promise.all(this.#works.values());
+    await this.#works.ended();
     await this.#findDirty();
     const unconfirmed = this.#free(({ confirmed }) => !confirmed);
     await inParallel(AT_ONCE, unconfirmed, (entry) => this.#confirm(entry));
   }
 
-  #lookNow(): void {
-    if (this.#isLooking) return;
-    clearTimeout(this.#timer);
-    this.#lookIn(0);
-  }
-
-  #lookIn(ms: number): void {
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => {
-      this.#isLooking = true;
-      this.#looking = this.#look()
-        .then(
-          () => (this.#lastError = undefined),
-          (error: unknown) => (this.#lastError = error),
-        )
-        .then(() => {
-          this.#isLooking = false;
-          this.#lookIn(this.#pollMs);
-        });
-    }, ms);
-    this.#timer.unref();
-  }
-
   async #look(): Promise<void> {
     const { revision } = this.#options.catalog;
+    this.#workError = undefined;
     if (revision !== this.#revision) {
       await this.#findStopped();
       await this.#findDirty();
-      await this.#findSeeds();
       // Only now: what failed above is done again.
       this.#revision = this.#more ? -1 : revision;
     }
+    // Not while those that are written to need the room.
+    if (this.#hot.size <= this.#maxHot / 2) await this.#dirty.markSeeds();
     const now = Date.now();
     const due = this.#free(
       ({ confirmed, failures, retryAt }) => (!confirmed || failures > 0) && retryAt <= now,
     );
     this.#inBackground("confirming", due, (entry) => this.#confirm(entry));
-    if (now - this.#settledAt < SETTLE_LOOKS * this.#pollMs) return;
+    if (now - this.#settledAt < this.#settleEveryMs) return;
     this.#settledAt = now;
     this.#inBackground(
       "settling",
@@ -254,16 +230,11 @@ export class HotSet {
     return [...this.#hot.values()].filter((entry) => !entry.busy && which(entry));
   }
 
-  /** Works on several, unless such work is under way: the next look finds what is left. */
+  /** Works on several in the background, each unless something else is being done with it by then. */
   #inBackground(what: string, entries: readonly HotEntry[], work: (entry: HotEntry) => Promise<void>): void {
-    if (entries.length === 0 || this.#works.has(what)) return;
-    const all = inParallel(AT_ONCE, entries, async (entry) => {
+    this.#works.begin(what, entries, async (entry) => {
       if (!entry.busy && !this.#closed) await work(entry);
     });
-    const noted = all
-      .catch((error: unknown) => void (this.#lastError = error))
-      .finally(() => this.#works.delete(what));
-    this.#works.set(what, noted);
   }
 
   /** Of tenants that are closed, or begin a new line, Litestream must let go, or nobody can work on their files. */
@@ -293,10 +264,7 @@ export class HotSet {
   }
 
   async #findDirty(): Promise<void> {
-    const { catalog } = this.#options;
-    const dirty = await catalog.backups.list("dirty", 2 * this.#maxHot);
-    this.#dirty = dirty.length;
-    this.#stranded = dirty.filter(({ state }) => state === "suspended").length;
+    const dirty = await this.#dirty.read();
     const fresh = dirty.filter((record) => !this.#hot.has(record.id) && this.#isReplicated(record));
     const tooMany = fresh.length + this.#hot.size - this.#maxHot;
     if (tooMany > 0) this.#makeRoom(tooMany);
@@ -307,15 +275,6 @@ export class HotSet {
     await inParallel(AT_ONCE, fresh.slice(0, room), (record) => this.#takeIn(record));
     // The rest when those have been confirmed, which changes nothing in the catalog.
     this.#more ||= fresh.length > room;
-  }
-
-  /** Tenants that were there before there was a replica come in a few at a time. */
-  async #findSeeds(): Promise<void> {
-    const { catalog, driver } = this.#options;
-    if (this.#hot.size > this.#maxHot / 2) return;
-    const seeds = await catalog.backups.list("none", SEED_AT_ONCE, undefined, driver);
-    const ready = seeds.filter((record) => this.#isReplicated(record));
-    await Promise.all(ready.map(({ id }) => catalog.backups.markDirty(id)));
   }
 
   #isReplicated(record: TenantRecord): boolean {
@@ -360,50 +319,13 @@ export class HotSet {
       await this.#options.pool.register(entry.path, entry.url);
       if (this.#hot.get(entry.record.id) !== entry) return await this.#drop(entry);
       entry.registered = true;
-      await this.#sync(entry, SYNC_TIMEOUT_MS);
+      await this.#syncs.sync(entry, SYNC_TIMEOUT_MS);
       if (first) entry.seen = (await logOf(entry.path))?.mark ?? "";
     } catch (error) {
-      if (!entry.registered) this.#failed(entry, error);
+      if (!entry.registered) this.#syncs.failed(entry, error);
     } finally {
       entry.busy = false;
     }
-  }
-
-  /** Brings what is committed into the replica, and gives its number. @throws where it did not work */
-  #sync(entry: HotEntry, timeoutMs: number): Promise<number> {
-    // What runs already, and is waited for, has a time limit of its own.
-    return within(timeoutMs, this.#syncTogether(entry, timeoutMs));
-  }
-
-  #syncTogether(entry: HotEntry, timeoutMs: number): Promise<number> {
-    return this.#syncs.run(entry.path, async () => {
-      const { pool } = this.#options;
-      const deadline = performance.now() + timeoutMs;
-      try {
-        let { txid, replicatedTxid } = await pool.sync(entry.path, timeoutMs);
-        const asked = txid;
-        entry.ahead = replicatedTxid > txid;
-        // Others may have written while it was under way: what was there when it began is enough.
-        while (replicatedTxid < asked) {
-          if (performance.now() > deadline) throw new Error("The replica did not catch up in time.");
-          const leftMs = Math.max(1, deadline - performance.now());
-          ({ txid, replicatedTxid } = await pool.sync(entry.path, leftMs));
-        }
-        entry.confirmed = true;
-        entry.failures = 0;
-        entry.lastFailure = undefined;
-        return replicatedTxid;
-      } catch (error) {
-        this.#failed(entry, error);
-        throw error;
-      }
-    });
-  }
-
-  #failed(entry: HotEntry, error: unknown): void {
-    entry.failures++;
-    entry.lastFailure = error instanceof Error ? error.message : String(error);
-    entry.retryAt = Date.now() + Math.min(FIRST_RETRY_MS * 2 ** (entry.failures - 1), LAST_RETRY_MS);
   }
 
   async #isIdle(entry: HotEntry, now: number): Promise<boolean> {
@@ -435,7 +357,7 @@ export class HotSet {
     try {
       if (await backups.settle(record)) {
         try {
-          const txid = await this.#sync(entry, timeoutMs);
+          const txid = await this.#syncs.sync(entry, timeoutMs);
           const dueAt = Date.now() + (this.#options.rotateAfterMs ?? DEFAULT_ROTATE_AFTER_MS);
           if (!(await backups.clean(record, txid, dueAt)) && !must) return;
         } catch {

@@ -231,6 +231,21 @@ export class BackupTable {
     return rows as unknown[] as TenantRecord[];
   }
 
+  /**
+   * Tenants of one state whose files are here for somebody to have open: those that have waited longest come first.
+   * @param driver only those that it keeps @param limit of rows
+   */
+  async open(state: "none" | "dirty", driver: string, limit: number): Promise<TenantRecord[]> {
+    const { rows } = await this.#options.db.run({
+      sql: `SELECT ${TENANT_COLUMNS} FROM ${BY_BACKUP}
+            WHERE backup_state = ? AND state <> 'deleted' AND state IN ('active', 'quarantined', 'migrating')
+              AND away_since IS NULL AND driver = ?
+            ORDER BY backup_settled_at, id LIMIT ?`,
+      params: [state, driver, limit],
+    });
+    return rows as unknown[] as TenantRecord[];
+  }
+
   /** How many tenants are in each state. Reads the index of all of them: for people, not for a timer. */
   async count(): Promise<Record<BackupState, number>> {
     const counts: [BackupState, number][] = [];
