@@ -60,7 +60,7 @@ test("an object that is larger than a part is uploaded in parts, and comes back 
 });
 
 test("a listing of several pages is read to its end, of versions too", async () => {
-  // The server of the other tests cannot make a second page. The answers are S3's own, cut short.
+  // The server of the other tests has a thousand objects to a page, and no versions. The answers are S3's own, cut short.
   await s3Server();
   const asked: string[] = [];
   const server = createServer(({ url = "" }, answer) => {

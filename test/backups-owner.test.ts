@@ -1,11 +1,12 @@
 // Owns that one server at a time writes to a replica's prefix, and one replicates a data folder.
 import { cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { endLeftovers, noteProcess, processNotes } from "../src/backups/leftover-processes.ts";
 import { LitestreamProcess } from "../src/backups/litestream-process.ts";
 import { ReplicaOwner } from "../src/backups/replica-owner.ts";
 import { parseReplicaUrl } from "../src/backups/replica-url.ts";
+import { s3Server } from "./support/s3-server.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 import {
   LITESTREAM,
@@ -17,11 +18,16 @@ import {
 
 const RENEW_MS = 400;
 
-async function place(): Promise<{
+const PLACES: readonly [string, () => Promise<string>][] = [
+  ["a folder", async () => `file://${await tempFolder()}`],
+  ["S3", () => s3Server()],
+];
+
+async function prefix(url: Promise<string>): Promise<{
   readonly take: (dir?: string) => Promise<ReplicaOwner>;
   readonly lost: string[];
 }> {
-  const replica = parseReplicaUrl(`file://${await tempFolder()}`);
+  const replica = parseReplicaUrl(await url);
   const lost: string[] = [];
   const own = await tempFolder();
   const take = async (dir = own): Promise<ReplicaOwner> => {
@@ -35,40 +41,56 @@ async function place(): Promise<{
   return { take, lost };
 }
 
-test("of two servers with folders of their own the second is refused, and let in when the first has ended", async () => {
-  const { take, lost } = await place();
-  const other = await tempFolder();
-  const first = await take();
-  expect(first).toMatchObject({ catalogEpoch: 1, fenced: true });
-  await expect(take(other)).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
-  await first.release();
-  // A catalog of another folder goes another way from here: it gets a line of its own.
-  expect((await take(other)).catalogEpoch).toBe(2);
-  expect(lost).toEqual([]);
-});
+describe.each(PLACES)("in %s", (_where, place) => {
+  test("of two servers with folders of their own the second is refused, and let in when the first has ended", async () => {
+    const { take, lost } = await prefix(place());
+    const other = await tempFolder();
+    const first = await take();
+    expect(first).toMatchObject({ catalogEpoch: 1, fenced: true });
+    await expect(take(other)).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
+    await first.release();
+    // A catalog of another folder goes another way from here: it gets a line of its own.
+    expect((await take(other)).catalogEpoch).toBe(2);
+    expect(lost).toEqual([]);
+  });
 
-test("many that begin at once: one of them has it", async () => {
-  const { take } = await place();
-  const folders = await Promise.all(Array.from({ length: 6 }, () => tempFolder()));
-  const results = await Promise.allSettled(folders.map((dir) => take(dir)));
-  expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  for (const result of results) {
-    if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "REPLICA_TAKEN" });
-  }
-});
+  test("many that begin at once: one of them has it", async () => {
+    const { take } = await prefix(place());
+    const folders = await Promise.all(Array.from({ length: 6 }, () => tempFolder()));
+    const results = await Promise.allSettled(folders.map((dir) => take(dir)));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const result of results) {
+      if (result.status === "rejected") expect(result.reason).toMatchObject({ code: "REPLICA_TAKEN" });
+    }
+  });
 
-test("who is killed and begins again in the same folder does not wait, and keeps the catalog's line", async () => {
-  const { take, lost } = await place();
-  const dir = await tempFolder();
-  await take(dir);
-  const again = await take(dir);
-  expect(again.catalogEpoch).toBe(1);
-  // The first is not dead here: it finds at its next renewal that it has lost.
-  await until("the first has noticed", () => lost.length === 1);
+  test("who is killed and begins again in the same folder does not wait, and keeps the catalog's line", async () => {
+    const { take, lost } = await prefix(place());
+    const dir = await tempFolder();
+    await take(dir);
+    const again = await take(dir);
+    expect(again.catalogEpoch).toBe(1);
+    // The first is not dead here: it finds at its next renewal that it has lost.
+    await until("the first has noticed", () => lost.length === 1);
+  });
+
+  withLitestream("a second server is refused, and goes on when the first has ended", async () => {
+    const dir = await scratchFolder();
+    const replica = await place();
+    const first = await replicatedTenantry(dir, { replica });
+    await first.backups({ renewMs: RENEW_MS });
+    const elsewhere = { replica, data: join(dir, "elsewhere") };
+    const second = await replicatedTenantry(dir, elsewhere);
+    await expect(second.backups({ renewMs: RENEW_MS })).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
+    await second.close();
+    await first.close();
+    const again = await replicatedTenantry(dir, elsewhere);
+    expect((await again.backups({ renewMs: RENEW_MS })).status()).toMatchObject({ fenced: true });
+  });
 });
 
 test("a copy of a folder is another folder", async () => {
-  const { take } = await place();
+  const { take } = await prefix(tempFolder().then((path) => `file://${path}`));
   const dir = await tempFolder();
   await take(dir);
   const copy = await tempFolder();
@@ -79,20 +101,13 @@ test("a copy of a folder is another folder", async () => {
   await expect(take(copy)).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
 });
 
-withLitestream(
-  "a second server is refused, whether it has the same folder or only the same replica",
-  async () => {
-    const dir = await scratchFolder();
-    const first = await replicatedTenantry(dir);
-    await first.backups({ renewMs: RENEW_MS });
-    const beside = await replicatedTenantry(dir);
-    await expect(beside.backups({ renewMs: RENEW_MS })).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
-    const elsewhere = await replicatedTenantry(dir, { data: join(dir, "elsewhere") });
-    await expect(elsewhere.backups({ renewMs: RENEW_MS })).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
-    await first.close();
-    await elsewhere.close();
-  },
-);
+withLitestream("a second server on the same folder is refused", async () => {
+  const dir = await scratchFolder();
+  const first = await replicatedTenantry(dir);
+  await first.backups({ renewMs: RENEW_MS });
+  const beside = await replicatedTenantry(dir);
+  await expect(beside.backups({ renewMs: RENEW_MS })).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
+});
 
 withLitestream(
   "what a killed server has left running is ended by the next one, and nothing else",
