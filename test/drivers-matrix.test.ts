@@ -59,6 +59,12 @@ function matrix(): string {
     row("beyond D1's API", ...headings),
     rule,
     ...capabilities,
+    row(
+      "writes with an Idempotency-Key, done once",
+      ...CONTRACT_DRIVERS.map(({ capabilities: { transactions, once } }) =>
+        transactions || once ? "yes" : "no",
+      ),
+    ),
     "",
     row("the contract", ...headings),
     rule,

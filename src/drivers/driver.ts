@@ -40,6 +40,23 @@ export interface RunOptions {
    * @default false
    */
   readonly details?: boolean;
+  /**
+   * Keep what a write gave in the transaction that did it, and give that again to who sends it again. Only with the
+   * capability `once`.
+   * @throws {TenantryError} `IDEMPOTENCY_MISMATCH`; `RESPONSE_TOO_LARGE` for what cannot be kept
+   * @default it is done each time
+   */
+  readonly once?: OnceKey;
+}
+
+/** Work that is done once, however often it is sent. */
+export interface OnceKey {
+  /** Names the work; another tenant's is another. */
+  readonly key: string;
+  /** What was asked, in short: the same key with another request is a mistake. */
+  readonly request: string;
+  /** Milliseconds for which the answer is kept. */
+  readonly keptMs: number;
 }
 
 /** Takes rows as they are read, so that nobody has to keep them. */
@@ -86,6 +103,8 @@ export interface ResultSet<Row = Record<string, unknown> | unknown[]> {
   readonly meta: StatementMeta;
   /** Where {@link RunOptions.details} asked for it. */
   readonly details?: ResultDetails;
+  /** Whether this was kept of an earlier time: see {@link RunOptions.once}. A batch's first result says it. */
+  readonly replayed?: true;
 }
 
 /** D1's answer to `exec()`: statements run, and milliseconds. */
@@ -230,6 +249,8 @@ export interface DriverCapabilities {
   readonly bigint: boolean;
   /** There are copies to read from, and bookmarks that say how new they must be. @default false */
   readonly bookmarks?: boolean;
+  /** A statement or batch can be run once, however often it is sent: {@link RunOptions.once}. @default false */
+  readonly once?: boolean;
 }
 
 /** What a new database begins as: a migrated one, made once by `build` and kept under `key`, or a file. */

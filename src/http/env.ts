@@ -37,6 +37,8 @@ export interface TenantryEnv {
     exactIntegers: boolean;
     /** Whether the driver has connections to pin: its capability `sessions`. @default true */
     sessions?: boolean;
+    /** Whether the driver itself does a write once, by a key: its capability `once`. @default false */
+    once?: boolean;
     /** @throws {TenantryError} `FORBIDDEN`, `UNAUTHENTICATED` or `TENANT_NOT_FOUND` */
     authorize: (action: TenantAction) => void;
   };

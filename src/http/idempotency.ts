@@ -3,9 +3,11 @@
 // Does not know what the work is.
 import type { Context, MiddlewareHandler } from "hono";
 import type { DatabaseRunner } from "../database/tenant-database.ts";
-import type { SqlRunner } from "../drivers/driver.ts";
+import { onceMismatch } from "../drivers/once-mismatch.ts";
+import type { OnceKey, SqlRunner } from "../drivers/driver.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { TenantryEnv } from "./env.ts";
+import { OnceRunner } from "./once-runner.ts";
 import { readText } from "./read-body.ts";
 import { tenantPath } from "./tenant-path.ts";
 
@@ -46,11 +48,12 @@ export const idempotency: MiddlewareHandler<TenantryEnv> = async (c, next) => {
   }
   const request = await fingerprint(c);
   const runner = c.get("runner") as DatabaseRunner;
+  if (c.get("once")) return doOnce(c, next, { key, request, keptMs: IDEMPOTENCY_KEPT_MS });
   try {
     await runner.transaction("write", async (tx) => {
       const kept = await find(tx, key);
       if (kept) {
-        if (kept.request !== request) throw mismatch();
+        if (kept.request !== request) throw onceMismatch();
         // An answer without a body has none again: some statuses allow none.
         c.res = new Response(kept.body === "" ? null : kept.body, {
           status: kept.status,
@@ -72,6 +75,22 @@ export const idempotency: MiddlewareHandler<TenantryEnv> = async (c, next) => {
     c.set("runner", runner);
   }
 };
+
+/**
+ * Where a database has no transaction to answer in, it keeps what the one write of a request gave: the answer is made
+ * of that again.
+ */
+async function doOnce(c: Context<TenantryEnv>, next: () => Promise<void>, once: OnceKey): Promise<void> {
+  const runner = c.get("runner");
+  const writer = new OnceRunner(runner, once);
+  c.set("runner", writer);
+  try {
+    await next();
+    if (writer.replayed) c.header("idempotency-replayed", "true");
+  } finally {
+    c.set("runner", runner);
+  }
+}
 
 interface Kept {
   readonly request: string;
@@ -129,10 +148,4 @@ function mayWrite(c: Context<TenantryEnv>): boolean {
     if (isTenantryError(error)) return false;
     throw error;
   }
-}
-
-function mismatch(): TenantryError {
-  return new TenantryError("IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request.", {
-    hint: "Make a new key for each request.",
-  });
 }

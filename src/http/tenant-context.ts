@@ -43,6 +43,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
     c.set("statementTimeoutMs", record.statementTimeoutMs);
     c.set("exactIntegers", capabilities.bigint);
     c.set("sessions", capabilities.sessions);
+    if (capabilities.once) c.set("once", true);
     c.set("limits", limits);
     c.set("authorize", (scope) => authorize(caller, { scope, tenant, incarnation }));
     onTenant(tenant);

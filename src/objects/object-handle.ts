@@ -1,7 +1,7 @@
 // Owns a database's contract inside its own object, for what runs there: migrations.
 // Runs no SQL of its own: object-sql.ts does.
 import type { Handle } from "../drivers/driver.ts";
-import { unsupported } from "../drivers/durable-object/object-limits.ts";
+import { batchOnly } from "../drivers/batch-only.ts";
 import type { ObjectSql } from "../drivers/durable-object/object-sql.ts";
 import { rowsAsAsked } from "../drivers/durable-object/object-rows.ts";
 
@@ -13,15 +13,7 @@ export function objectHandle(sql: ObjectSql): Handle {
       sql.batch(statements, options).map((result) => rowsAsAsked(result, options)),
     exec: async (text) => sql.exec(text),
     script: (script) => sql.script(script),
-    transaction: async () => {
-      throw unsupported("interactive transactions", "Send the statements together: batch() is atomic.");
-    },
-    session: async () => {
-      throw unsupported("sessions", "Send the statements together: batch() is atomic.");
-    },
-    snapshot: async () => {
-      throw unsupported("snapshots", "Take a bookmark instead.");
-    },
+    ...batchOnly("Durable Objects", "Take a bookmark instead."),
     sizeBytes: async () => 0,
     close: async () => {},
   };

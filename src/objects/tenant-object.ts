@@ -4,13 +4,15 @@
 /// <reference path="./cloudflare-workers.d.ts" />
 import { DurableObject } from "cloudflare:workers";
 import type { ExecResult, RunOptions, Script, Statement } from "../drivers/driver.ts";
+import { keepResults, keptResults, MAX_KEPT_BYTES } from "../drivers/durable-object/kept-results.ts";
 import {
   type Answer,
+  type ObjectCall,
   type OpenedObject,
   sent,
   type TenantObjectRpc,
 } from "../drivers/durable-object/object-rpc.ts";
-import { ObjectSql, type RawResult } from "../drivers/durable-object/object-sql.ts";
+import { MAX_ANSWER_BYTES, noSize, ObjectSql, type RawResult } from "../drivers/durable-object/object-sql.ts";
 import type { ObjectContext, ObjectStorage } from "../drivers/durable-object/object-storage.ts";
 import { migrateDatabase } from "../migrations/migrate-database.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
@@ -52,7 +54,32 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   }
 
   async run(token: string, statement: Statement, options?: RunOptions): Promise<Answer<RawResult>> {
-    return this.#answer(token, () => this.#noting(this.#sql.run(statement, options)));
+    return this.#answer(
+      token,
+      () => this.#work(options, (as) => [this.#sql.run(statement, as)])[0] as RawResult,
+    );
+  }
+
+  async each(token: string, calls: readonly ObjectCall[]): Promise<Answer<readonly Answer<RawResult>[]>> {
+    return this.#answer(token, () => {
+      const answers: Answer<RawResult>[] = [];
+      let room = MAX_ANSWER_BYTES;
+      for (const { statement, options } of calls) {
+        const size = noSize(room);
+        try {
+          answers.push({ value: this.#noting(this.#sql.run(statement, options, size)) });
+        } catch (error) {
+          // Undone, and asked for again alone: others' answers have taken its room.
+          if (isTenantryError(error, "RESPONSE_TOO_LARGE") && room < (options?.maxBytes ?? MAX_ANSWER_BYTES))
+            return answers;
+          if (!isTenantryError(error)) throw error;
+          answers.push({ error: sent(error) });
+        }
+        room -= size.bytes;
+        if (room <= 0) break;
+      }
+      return answers;
+    });
   }
 
   async batch(
@@ -60,11 +87,7 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
     statements: readonly Statement[],
     options?: RunOptions,
   ): Promise<Answer<RawResult[]>> {
-    return this.#answer(token, () => {
-      const results = this.#sql.batch(statements, options);
-      for (const result of results) this.#noting(result);
-      return results;
-    });
+    return this.#answer(token, () => this.#work(options, (as) => this.#sql.batch(statements, as)));
   }
 
   async exec(token: string, sql: string): Promise<Answer<ExecResult>> {
@@ -147,6 +170,23 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
       if (!isTenantryError(error)) throw error;
       return { error: sent(error) };
     }
+  }
+
+  /** Runs statements, or gives what was kept of an earlier time. */
+  #work(options: RunOptions | undefined, run: (options?: RunOptions) => RawResult[]): RawResult[] {
+    const once = options?.once;
+    const kept = once && keptResults(this.#storage, once);
+    if (kept) return kept;
+    const results = once
+      ? this.#sql.atomically(() => {
+          const { maxBytes = MAX_KEPT_BYTES } = options;
+          const made = run({ ...options, maxBytes: Math.min(maxBytes, MAX_KEPT_BYTES) });
+          keepResults(this.#storage, once, made);
+          return made;
+        })
+      : run(options);
+    for (const result of results) this.#noting(result);
+    return results;
   }
 
   #noting(result: RawResult): RawResult {

@@ -167,7 +167,52 @@ describe("objects", () => {
         code: "READ_ONLY",
       },
     );
+    const both = [
+      { sql: "INSERT INTO notes (body) VALUES ('first')", params: [] },
+      { sql, params: [] },
+    ];
+    await expect(run.batch(both, { maxRows: 2 })).rejects.toMatchObject({ code: "TOO_MANY_ROWS" });
     expect(await count(tenantry)).toBe(0);
+  });
+
+  test("statements of one turn travel together, each with its own outcome, in their order", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    const db = tenantry.database("acme");
+    const insert = (n: number): Promise<unknown> =>
+      db.prepare("INSERT INTO notes (id, body) VALUES (?, ?)").bind(n, `note ${n}`).run();
+    const outcomes = await Promise.allSettled([
+      ...Array.from({ length: 1200 }, (_, n) => insert(n)),
+      insert(7),
+      db.prepare("SELECT count(*) AS n FROM notes").first("n"),
+      db.batch([db.prepare("DELETE FROM notes WHERE id >= 1000")]),
+      db.prepare("SELECT count(*) AS n FROM notes").first("n"),
+      db.prepare("SELEC").run(),
+    ]);
+    const failed = outcomes.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+    expect(failed.map(({ reason }) => (reason as { code: string }).code)).toEqual([
+      "CONSTRAINT",
+      "SQL_ERROR",
+    ]);
+    const values = outcomes.slice(1201, 1204).map((one) => (one as { value?: unknown }).value);
+    expect([values[0], values[2]]).toEqual([1200, 1000]);
+  });
+
+  test("answers that are too large for one call come in several", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    const run = tenantry.tenants.runner(acme);
+    const large = (n: number) => ({ sql: `SELECT hex(zeroblob(900000)) || ? AS v`, params: [n] });
+    const write = (n: number) => ({
+      sql: "INSERT INTO notes (body) VALUES (?) RETURNING hex(zeroblob(900000)) || body AS v",
+      params: [n],
+    });
+    const results = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => run.run(n % 2 === 0 ? large(n) : write(n))),
+    );
+    const said = results.map(({ rows }) => Number((rows[0] as { v: string }).v.slice(1_800_000)));
+    expect(said).toEqual(Array.from({ length: 40 }, (_, n) => n));
+    expect(await count(tenantry)).toBe(20);
   });
 
   test("a table can be dropped after reading only a part of it", async () => {
@@ -179,6 +224,14 @@ describe("objects", () => {
     const all = { sql: "SELECT * FROM notes", params: [] };
     await expect(run.run(all, { maxRows: 2 })).rejects.toMatchObject({ code: "TOO_MANY_ROWS" });
     expect((await run.run(all, { first: true })).rows).toHaveLength(1);
+    const more = {
+      sql: "SELECT n.* FROM notes n, json_each(?)",
+      params: [JSON.stringify(Array(5000).fill(1))],
+    };
+    await expect(run.run(more, { maxRows: 2 })).rejects.toMatchObject({ code: "TOO_MANY_ROWS" });
+    await expect(run.batch([all, more], { maxBytes: 1000 })).rejects.toMatchObject({
+      code: "RESPONSE_TOO_LARGE",
+    });
     await db.prepare("DROP TABLE notes").run();
   });
 

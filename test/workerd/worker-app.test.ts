@@ -210,12 +210,68 @@ describe("administration", () => {
     expect((await call("/healthz", { key: null })).body).toEqual({ status: "ok" });
     expect((await call("/readyz", { key: null })).body).toEqual({ status: "ready" });
   });
+});
 
-  test("a write with an Idempotency-Key is refused: there is no transaction to keep its answer in", async () => {
-    const answer = await query("INSERT INTO notes (body) VALUES ('once')", [], {
-      headers: { "idempotency-key": "k1" },
+describe("an Idempotency-Key", () => {
+  const once = (key: string) => ({ headers: { "idempotency-key": key, prefer: "return=representation" } });
+  const insert = "INSERT INTO notes (body) VALUES (?) RETURNING id, body, x'00ff' AS bytes";
+  const many = async (send: () => ReturnType<typeof call>) => {
+    const answers = [...(await Promise.all([send(), send(), send(), send()])), await send()];
+    const fresh = answers.filter(({ headers }) => headers.get("idempotency-replayed") === null);
+    return { answers, fresh };
+  };
+
+  test.for([
+    ["a query", "/query", { sql: insert, params: ["once by query"] }, "once by query"],
+    ["a batch", "/batch", [{ sql: insert, params: ["once by batch"] }], "once by batch"],
+    ["rows", "/rest/notes", [{ body: "once by rows" }], "once by rows"],
+  ] as const)(
+    "%s that is sent many times is done once, and answered the same",
+    async ([, path, body, note]) => {
+      const { answers, fresh } = await many(() => call(`/t/acme${path}`, { body, ...once(path) }));
+      expect(fresh).toHaveLength(1);
+      for (const { status, body: answer } of answers) {
+        expect([status, answer]).toEqual([fresh[0]?.status, fresh[0]?.body]);
+      }
+      expect(fresh[0]?.status).toBeLessThan(300);
+      const { body: found } = await query("SELECT count(*) AS n FROM notes WHERE body = ?", [note]);
+      expect(found.results).toEqual([{ n: 1 }]);
+    },
+  );
+
+  test("the same key with another request is a mistake, and for who may only read there is none", async () => {
+    await query(insert, ["first"], once("mismatch"));
+    const other = await query(insert, ["second"], once("mismatch"));
+    expect([other.status, other.body.code]).toEqual([422, "IDEMPOTENCY_MISMATCH"]);
+    expect((await query("SELECT 1 AS one", [], once("reads"))).body.results).toEqual([{ one: 1 }]);
+  });
+
+  test("what fails is not kept: the next try is a new one", async () => {
+    const taken = await query("INSERT INTO notes (body) VALUES ('taken')");
+    expect(taken.status).toBe(200);
+    const again = () => query("INSERT INTO notes (body) VALUES ('taken')", [], once("fails"));
+    expect((await again()).body.code).toBe("CONSTRAINT");
+    await query("DELETE FROM notes WHERE body = 'taken'");
+    expect((await again()).status).toBe(200);
+    const both = await call("/t/acme/batch", {
+      body: [
+        { sql: insert, params: ["undone"] },
+        { sql: insert, params: ["taken"] },
+      ],
+      ...once("half"),
     });
-    expect([answer.status, answer.body.code]).toEqual([501, "UNSUPPORTED"]);
-    expect((await query("SELECT 1 FROM notes WHERE body = 'once'")).body.results).toEqual([]);
+    expect(both.body.code).toBe("CONSTRAINT");
+    expect((await query("SELECT 1 FROM notes WHERE body = 'undone'")).body.results).toEqual([]);
+  });
+
+  test("an answer that is too large to keep is refused, and its work undone", async () => {
+    const large =
+      "INSERT INTO notes (body) SELECT value || hex(zeroblob(200)) FROM json_each(?) RETURNING body";
+    const numbers = JSON.stringify(Array.from({ length: 5000 }, (_, n) => n));
+    const answer = await query(large, [numbers], once("large"));
+    expect([answer.status, answer.body.code]).toEqual([413, "RESPONSE_TOO_LARGE"]);
+    expect((await query("SELECT count(*) AS n FROM notes WHERE length(body) > 300")).body.results).toEqual([
+      { n: 0 },
+    ]);
   });
 });

@@ -1,7 +1,8 @@
 // Owns what an error of a D1 binding means: the SQL's, a limit's, or of the way to the database.
 import { TenantryError } from "../../tenantry-error.ts";
 import { fromD1 } from "../d1-sql-error.ts";
-import { exceededRows, tooManyRows } from "./d1-result.ts";
+import { tooManyRows } from "../result-limits.ts";
+import { exceededRows } from "./d1-result.ts";
 
 /** D1's own words for a database that has too much to do; nothing was run then. */
 const OVERLOADED = /overloaded|too many requests|queued for too long/i;

@@ -2,6 +2,7 @@
 // Holds nothing open: a binding needs no closing.
 import { splitStatements } from "../../sql/split-statements.ts";
 import { TenantryError } from "../../tenantry-error.ts";
+import { batchOnly } from "../batch-only.ts";
 import { d1Error, inD1Words } from "../d1-error.ts";
 import type {
   BookmarkedRunner,
@@ -49,15 +50,7 @@ export function d1Handle(binding: D1Binding, sql: RemoteSql): Handle {
       const session = binding.withSession(from);
       return { ...d1Runner(session, sql, seen), bookmark: () => session.getBookmark() };
     },
-    transaction: async () => {
-      throw unsupported("interactive transactions", "Send the statements together: batch() is atomic.");
-    },
-    session: async () => {
-      throw unsupported("pinned connections", "Send the statements together: batch() is atomic.");
-    },
-    snapshot: async () => {
-      throw unsupported("snapshots", 'Use D1\'s time travel: "wrangler d1 time-travel".');
-    },
+    ...batchOnly("D1 databases", 'Use D1\'s time travel: "wrangler d1 time-travel".'),
     async sizeBytes() {
       if (sizeBytes === undefined) await runner.run({ sql: "SELECT 1", params: [] });
       return sizeBytes ?? 0;
@@ -158,10 +151,6 @@ function splitStatementsInD1Words(text: string): string[] {
   } catch (error) {
     throw inD1Words(error);
   }
-}
-
-function unsupported(what: string, hint: string): TenantryError {
-  return new TenantryError("UNSUPPORTED", `D1 has no ${what}.`, { hint });
 }
 
 function foreignKeysStay(): TenantryError {

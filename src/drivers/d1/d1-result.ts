@@ -1,8 +1,9 @@
 // Owns making of D1's answers what a driver gives: rows in the asked shape, bytes as bytes, and their limits.
-import { TenantryError } from "../../tenantry-error.ts";
 import type { ResultSet, RunOptions, Statement, StatementMeta } from "../driver.ts";
+import { NO_META } from "../empty-result.ts";
 import { rowsAsAsked } from "../durable-object/object-rows.ts";
 import type { D1Answer } from "./d1-binding.ts";
+import { resultTooLarge, tooManyRows } from "../result-limits.ts";
 
 /** How a batch that has returned more rows than it may fails in SQL, so that it is undone (decisions/042). */
 const TOO_MANY = "tenantry:rows=";
@@ -41,18 +42,9 @@ export function assertWithin(results: readonly ResultSet[], { maxRows, maxBytes 
     for (const row of rows)
       for (const [name, value] of Object.entries(row)) bytes += name.length + bytesOf(value);
     if (bytes > maxBytes) {
-      throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
-        hint: "Name fewer columns, or add a LIMIT.",
-      });
+      throw resultTooLarge(maxBytes);
     }
   }
-}
-
-/** The error for more rows than `maxRows`. */
-export function tooManyRows(maxRows: number): TenantryError {
-  return new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
-    hint: "Add a LIMIT and page through it.",
-  });
 }
 
 type RawResult = ResultSet<unknown[]>;
@@ -78,16 +70,7 @@ function asBytes(row: unknown[]): unknown[] {
 }
 
 function metaOf(meta: Record<string, unknown>): StatementMeta {
-  return {
-    duration: 0,
-    changes: 0,
-    last_row_id: 0,
-    changed_db: false,
-    size_after: 0,
-    rows_read: 0,
-    rows_written: 0,
-    ...meta,
-  };
+  return { ...NO_META, ...meta };
 }
 
 function bytesOf(value: unknown): number {

@@ -39,7 +39,7 @@ export function durableObjectDriver(options: DurableObjectDriverOptions): Durabl
 
   return {
     name: "durable-object",
-    capabilities: { transactions: false, sessions: false, snapshots: false, bigint: false },
+    capabilities: { transactions: false, sessions: false, snapshots: false, bigint: false, once: true },
     descriptorsPerHandle: 0,
     async open(name) {
       const opened = await openExisting(name);

@@ -2,11 +2,12 @@
 // Holds nothing open: an object needs no closing.
 import { inspectStatement } from "../../sql/inspect-statement.ts";
 import { isTenantryError } from "../../tenantry-error.ts";
+import { batchOnly } from "../batch-only.ts";
 import type { Handle, RunOptions, Statement } from "../driver.ts";
 import { type CalledObject, READS, WRITES } from "./object-calls.ts";
-import { unsupported } from "./object-limits.ts";
 import { rowsAsAsked } from "./object-rows.ts";
 import type { OpenedObject } from "./object-rpc.ts";
+import { ObjectTurn } from "./object-turn.ts";
 
 /** An open database in an object. */
 export interface DurableObjectHandle extends Handle {
@@ -26,44 +27,42 @@ export function durableObjectHandle(object: CalledObject, opened: OpenedObject):
   const { schemaHash } = opened;
   let { sizeBytes } = opened;
 
-  const run = async (statement: Statement, options?: RunOptions) => {
-    const { sql, params } = statement;
-    const result = await object.ask(
-      () => options?.readOnly ?? onlyReads(sql),
-      (to) => to.run(token, { sql, params }, sentOptions(options)),
-    );
-    sizeBytes = result.meta.size_after;
-    return rowsAsAsked(result, options);
+  const turn = new ObjectTurn(object, token);
+  /** What is asked for after a statement comes after it. */
+  const ask: CalledObject["ask"] = (reads, call) => {
+    turn.flush();
+    return object.ask(reads, call);
   };
+
   return {
-    run,
+    async run(statement: Statement, options?: RunOptions) {
+      const { sql, params } = statement;
+      const reads = (): boolean => options?.readOnly ?? onlyReads(sql);
+      const result = options?.once
+        ? await ask(reads, (to) => to.run(token, { sql, params }, sentOptions(options)))
+        : await turn.run({ sql, params }, sentOptions(options), reads);
+      sizeBytes = result.meta.size_after;
+      return rowsAsAsked(result, options);
+    },
     async batch(statements, options) {
       const plain = statements.map(({ sql, params }) => ({ sql, params }));
-      const results = await object.ask(options?.readOnly ? READS : WRITES, (to) =>
+      const results = await ask(options?.readOnly ? READS : WRITES, (to) =>
         to.batch(token, plain, sentOptions(options)),
       );
       return results.map((result) => rowsAsAsked(result, options));
     },
-    exec: (sql) => object.ask(WRITES, (to) => to.exec(token, sql)),
-    script: (script) => object.ask(WRITES, (to) => to.script(token, script)),
+    exec: (sql) => ask(WRITES, (to) => to.exec(token, sql)),
+    script: (script) => ask(WRITES, (to) => to.script(token, script)),
     async migrate(set) {
       const { hash, version } = set;
       if (hash === schemaHash) return { applied: [], drifted: [], missing: [], version, hash };
-      return object.ask(WRITES, (to) => to.migrate(token, set));
+      return ask(WRITES, (to) => to.migrate(token, set));
     },
-    transaction: async () => {
-      throw unsupported("interactive transactions", "Send the statements together: batch() is atomic.");
-    },
-    session: async () => {
-      throw unsupported("sessions", "Send the statements together: batch() is atomic.");
-    },
-    snapshot: async () => {
-      throw unsupported("snapshots", "Take a bookmark instead.");
-    },
+    ...batchOnly("Durable Objects", "Take a bookmark instead."),
     sizeBytes: async () => sizeBytes,
     close: async () => {},
-    bookmark: (at) => object.ask(READS, (to) => to.bookmark(token, at)),
-    restore: (bookmark) => object.ask(WRITES, (to) => to.restore(token, bookmark)),
+    bookmark: (at) => ask(READS, (to) => to.bookmark(token, at)),
+    restore: (bookmark) => ask(WRITES, (to) => to.restore(token, bookmark)),
   };
 }
 

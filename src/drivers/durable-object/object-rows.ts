@@ -9,7 +9,12 @@ export function rowsAsAsked(result: RawResult, options: RunOptions = NO_OPTIONS)
   const { columns, meta } = result;
   if (options.integers === "bigint") for (const row of result.rows) wholeAsBigint(row);
   const rows = options.rows === "arrays" ? result.rows : asObjects(columns, result.rows);
-  const read = { columns: options.rows === "arrays" ? columns : [], rows, meta };
+  const read = {
+    columns: options.rows === "arrays" ? columns : [],
+    rows,
+    meta,
+    ...(result.replayed && { replayed: true as const }),
+  };
   if (!options.details) return read;
   return {
     ...read,

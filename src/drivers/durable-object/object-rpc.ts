@@ -25,11 +25,22 @@ export interface OpenedObject {
   readonly schemaHash: string;
 }
 
+/** One statement of several that travel together. */
+export interface ObjectCall {
+  readonly statement: Statement;
+  readonly options: RunOptions | undefined;
+}
+
 /** The calls of a tenant's object, all of them by RPC. */
 export interface TenantObjectRpc {
   /** Undefined where there is no database. */
   open(): Promise<Answer<OpenedObject | undefined>>;
   run(token: string, statement: Statement, options?: RunOptions): Promise<Answer<RawResult>>;
+  /**
+   * Runs statements each by itself, in order: as many answers as there is room for in one, at least one. Those
+   * without an answer have not been run.
+   */
+  each(token: string, calls: readonly ObjectCall[]): Promise<Answer<readonly Answer<RawResult>[]>>;
   batch(token: string, statements: readonly Statement[], options?: RunOptions): Promise<Answer<RawResult[]>>;
   exec(token: string, sql: string): Promise<Answer<ExecResult>>;
   script(token: string, script: Script): Promise<Answer<boolean>>;

@@ -10,6 +10,7 @@ import type { ExecResult, ResultSet, RunOptions, Script, Statement } from "../dr
 import { withoutBigints } from "../d1/d1-parameters.ts";
 import type { ObjectCursor, ObjectStorage } from "./object-storage.ts";
 import { RecentMap } from "../../recent-map.ts";
+import { resultTooLarge, tooManyRows } from "../result-limits.ts";
 
 /** Bytes of a value list that one answer over RPC may hold: the runtime's limit is 32 MiB of UTF-16. */
 export const MAX_ANSWER_BYTES = 12 * 1024 * 1024;
@@ -21,9 +22,17 @@ const MAX_KNOWN_CHARACTERS = 1_000_000;
 const LEAVES_THE_DATABASE: ReadonlySet<string> = new Set(["ATTACH", "DETACH", "PRAGMA"]);
 
 /** What an answer has taken of its limits so far. */
-interface AnswerSize {
+export interface AnswerSize {
   rows: number;
   bytes: number;
+  /** What it may take, whatever the statement's own limit is. */
+  readonly maxBytes: number;
+}
+
+/** What is known of a statement's text. */
+interface KnownSql extends Inspection {
+  /** Whether it writes and may give rows. */
+  readonly returns: boolean;
 }
 
 /** Rows are arrays, whatever was asked for: whoever gets them across RPC makes objects of them. */
@@ -32,11 +41,12 @@ export type RawResult = ResultSet<unknown[]>;
 /** Runs statements on an object's storage. */
 export class ObjectSql {
   readonly #storage: ObjectStorage;
-  readonly #known = new RecentMap<string, Inspection>({
+  readonly #known = new RecentMap<string, KnownSql>({
     maxSize: MAX_KNOWN_CHARACTERS,
     sizeOf: (_, sql) => sql.length + 1,
   });
   #lastRowId = 0;
+  #inTransaction = false;
   /** Asking takes as long as a short statement does. */
   #sizeBytes: number | undefined;
 
@@ -45,14 +55,14 @@ export class ObjectSql {
   }
 
   /** @throws {TenantryError} as `SqlRunner.run()` does */
-  run(statement: Statement, options: RunOptions = {}): RawResult {
-    return this.#run(statement, options, { rows: 0, bytes: 0 });
+  run(statement: Statement, options: RunOptions = {}, size = noSize()): RawResult {
+    return this.#run(statement, options, size);
   }
 
   /** All of the statements, or none. @throws {TenantryError} as `SqlRunner.batch()` does */
   batch(statements: readonly Statement[], options: RunOptions = {}): RawResult[] {
-    const size: AnswerSize = { rows: 0, bytes: 0 };
-    return this.#atomically(() => statements.map((statement) => this.#run(statement, options, size)));
+    const size = noSize();
+    return this.atomically(() => statements.map((statement) => this.#run(statement, options, size)));
   }
 
   /** @throws {TenantryError} as `SqlRunner.exec()` does */
@@ -66,12 +76,12 @@ export class ObjectSql {
 
   /** @throws {TenantryError} as `Handle.script()` does */
   async script(script: Script): Promise<boolean> {
-    if (script.foreignKeys !== "off") return this.#atomically(() => this.#script(script));
+    if (script.foreignKeys !== "off") return this.atomically(() => this.#script(script));
     // What was written before is committed first: within a transaction they cannot be switched off.
     await this.#storage.sync();
     this.#enforceForeignKeys(false);
     try {
-      return this.#atomically(() => {
+      return this.atomically(() => {
         const ran = this.#script(script);
         if (ran) this.#checkForeignKeys();
         return ran;
@@ -84,7 +94,7 @@ export class ObjectSql {
   }
 
   #script({ sql, after, unless }: Script): boolean {
-    const size: AnswerSize = { rows: 0, bytes: 0 };
+    const size = noSize();
     if (unless && this.#run(unless, {}, size).rows.length > 0) return false;
     for (const text of split(sql)) this.#start(text, []).raw().toArray();
     for (const statement of after) this.#run(statement, {}, size);
@@ -111,7 +121,7 @@ export class ObjectSql {
   }
 
   #run({ sql, params }: Statement, options: RunOptions, size: AnswerSize): RawResult {
-    const { kind, needs, verb, refusal } = this.#inspect(sql);
+    const { kind, needs, verb, refusal, returns } = this.#inspect(sql);
     if (kind === "transaction") throw noTransaction();
     if (kind === "refused" && (LEAVES_THE_DATABASE.has(verb) || refusal === TEMPORARY)) throw notAuthorized();
     const bound = withoutBigints(params);
@@ -119,8 +129,8 @@ export class ObjectSql {
     if (options.readOnly && !reads) throw readOnly();
     if (reads) return this.#read(sql, bound, options, size);
     // What is stopped at a limit has written all its rows before it gave the first.
-    return isLimited(options)
-      ? this.#atomically(() => this.#write(verb, sql, bound, options, size))
+    return returns
+      ? this.atomically(() => this.#write(verb, sql, bound, options, size))
       : this.#write(verb, sql, bound, options, size);
   }
 
@@ -188,11 +198,11 @@ export class ObjectSql {
     return row as [number, number];
   }
 
-  #inspect(sql: string): Inspection {
+  #inspect(sql: string): KnownSql {
     const known = this.#known.get(sql);
     if (known) return known;
     try {
-      const inspection = inspectStatement(sql);
+      const inspection = { ...inspectStatement(sql), returns: /\breturning\b/i.test(sql) };
       this.#known.set(sql, inspection);
       return inspection;
     } catch (error) {
@@ -200,12 +210,17 @@ export class ObjectSql {
     }
   }
 
-  #atomically<T>(fn: () => T): T {
+  /** All that `fn` writes, or nothing of it where it throws. */
+  atomically<T>(fn: () => T): T {
+    // One within another cannot be undone while rows are being read. Who is in one lets its error through.
+    if (this.#inTransaction) return fn();
+    this.#inTransaction = true;
     try {
       return this.#storage.transactionSync(fn);
     } catch (error) {
       throw fromD1(error);
     } finally {
+      this.#inTransaction = false;
       this.#sizeBytes = undefined;
     }
   }
@@ -213,30 +228,36 @@ export class ObjectSql {
 
 function readRows(cursor: ObjectCursor, options: RunOptions, size: AnswerSize): unknown[][] {
   const { first, maxRows = Number.POSITIVE_INFINITY } = options;
-  const maxBytes = Math.min(options.maxBytes ?? MAX_ANSWER_BYTES, MAX_ANSWER_BYTES);
+  const maxBytes = Math.min(options.maxBytes ?? size.maxBytes, size.maxBytes);
   const rows: unknown[][] = [];
   // The names count: a statement can make them as long as itself, and an object of each row has them.
   const nameBytes = options.rows === "arrays" ? 0 : cursor.columnNames.join("").length;
+  const left = cursor.raw();
   try {
-    for (const row of cursor.raw()) {
+    for (const row of left) {
       if (first && rows.length === 1) continue;
-      if (++size.rows > maxRows) {
-        throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
-          hint: "Add a LIMIT and page through it.",
-        });
-      }
       size.bytes += nameBytes + rowBytes(row);
-      if (size.bytes > maxBytes) {
-        throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
-          hint: "Name fewer columns, or add a LIMIT.",
-        });
-      }
+      if (++size.rows > maxRows) throw tooManyRows(maxRows);
+      if (size.bytes > maxBytes) throw resultTooLarge(maxBytes);
       rows.push(row);
     }
   } catch (error) {
+    if (error instanceof TenantryError) readToEnd(left);
     throw fromD1(error);
   }
   return rows;
+}
+
+/**
+ * A cursor cannot be closed, and one that is left keeps a transaction from being undone and a table from being
+ * dropped. One that has no end is left all the same.
+ */
+function readToEnd(rows: Iterable<unknown[]>): void {
+  let bytes = 0;
+  for (const row of rows) {
+    bytes += rowBytes(row);
+    if (bytes > MAX_ANSWER_BYTES) return;
+  }
 }
 
 /** Bytes that a row takes in an answer, within a factor of three for most values. */
@@ -253,8 +274,9 @@ function rowBytes(row: unknown[]): number {
   return bytes;
 }
 
-function isLimited({ maxRows, maxBytes }: RunOptions): boolean {
-  return maxRows !== undefined || maxBytes !== undefined;
+/** Of an answer that nothing is in yet. */
+export function noSize(maxBytes = MAX_ANSWER_BYTES): AnswerSize {
+  return { rows: 0, bytes: 0, maxBytes };
 }
 
 function split(sql: string): string[] {

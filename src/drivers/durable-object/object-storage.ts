@@ -20,6 +20,7 @@ export interface ObjectStorage {
     get<T>(key: string): T | undefined;
     put(key: string, value: unknown): void;
     delete(key: string): boolean;
+    list<T>(options: { prefix: string; end: string; limit: number }): Iterable<[string, T]>;
   };
   transactionSync<T>(fn: () => T): T;
   deleteAll(): Promise<void>;

@@ -1,9 +1,9 @@
 // Owns a libSQL result as a driver's: D1's values and meta, and the limits of an answer.
 // Sends nothing.
-import { TenantryError } from "../../tenantry-error.ts";
 import type { ResultSet, RunOptions } from "../driver.ts";
 import type { RemoteText } from "../remote/remote-sql.ts";
 import type { LibsqlResult } from "./libsql-library.ts";
+import { resultTooLarge, tooManyRows } from "../result-limits.ts";
 
 /** What an answer has taken of its limits so far. */
 export interface AnswerSize {
@@ -90,18 +90,10 @@ function count(
   { maxRows = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: RunOptions,
   size: AnswerSize,
 ): void {
-  if (++size.rows > maxRows) {
-    throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
-      hint: "Add a LIMIT and page through it.",
-    });
-  }
+  if (++size.rows > maxRows) throw tooManyRows(maxRows);
   if (maxBytes === Number.POSITIVE_INFINITY) return;
   for (const value of values) size.bytes += bytesOf(value);
-  if (size.bytes > maxBytes) {
-    throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
-      hint: "Name fewer columns, or add a LIMIT.",
-    });
-  }
+  if (size.bytes > maxBytes) throw resultTooLarge(maxBytes);
 }
 
 /** Bytes of a value in an answer as JSON, within a factor of three for most. */

@@ -16,6 +16,7 @@ import type { LibsqlConnection } from "./libsql-connection.ts";
 import type { LibsqlTransactionLike } from "./libsql-library.ts";
 import { LibsqlTransaction } from "./libsql-transaction.ts";
 import { hasEnded } from "../transaction-error.ts";
+import { NOTHING } from "../empty-result.ts";
 
 /** What a {@link LibsqlSession} is made of. */
 export interface LibsqlSessionParts {
@@ -26,21 +27,6 @@ export interface LibsqlSessionParts {
   readonly sql: RemoteSql;
   readonly transactionTimeoutMs: number;
 }
-
-const NOTHING: ResultSet = {
-  columns: [],
-  rows: [],
-  meta: {
-    duration: 0,
-    changes: 0,
-    last_row_id: 0,
-    changed_db: false,
-    size_after: 0,
-    rows_read: 0,
-    rows_written: 0,
-  },
-  details: { declaredTypes: [], changes: 0, lastRowId: 0n },
-};
 
 /** A {@link Session} over the network. Savepoints are not offered: `batch()` within a transaction is undone alone. */
 export class LibsqlSession implements Session {
