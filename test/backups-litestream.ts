@@ -73,12 +73,13 @@ export async function restoredNotes(dir: string, record: TenantRecord, url?: str
   }
 }
 
-/** Waits until `check` gives something that is not false, null or undefined. Fails after half a minute. */
+/** Waits until `check` gives something that is not false, null or undefined. Fails after `ms`. */
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,
+  ms = 30_000,
 ): Promise<Exclude<T, false | null | undefined>> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + ms;
   for (;;) {
     const value = await check();
     if (value) return value as Exclude<T, false | null | undefined>;
