@@ -398,6 +398,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
             hosts: dumpHosts,
             exceptDir: dir,
           }),
+          ...(replica && { history: recovery }),
           isReady: () => closing === undefined,
           backups: backupsHealth,
           tenantRate,

@@ -50,6 +50,8 @@ export interface Recovery {
   readonly archives: Archives;
   /** Work that outlasts a request. */
   readonly jobs: Jobs;
+  /** Brings what a tenant wrote up to now into the replica. @returns its last transaction; undefined where nobody can */
+  flush(record: TenantRecord): Promise<number | undefined>;
   /** The replica, to be read. @throws {TenantryError} `BACKUPS_UNAVAILABLE`, `INVALID_OPTION` */
   replica(): Promise<Replica>;
   /** Begins to take snapshots and to try restores out by the clock. @throws {TenantryError} `INVALID_OPTION` */
@@ -82,6 +84,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     : localSnapshots(join(dir, "snapshots"));
   const snapshots = new Snapshots({ tenants, files, examiner, store });
   const replicated = parts.replicated ?? replicatedByNobody(driver);
+  const flush = (record: TenantRecord): Promise<number | undefined> => replicated.flush(record);
   const restores = new Restores({
     dir,
     driver,
@@ -93,10 +96,9 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     migrations: tenants.migrations,
     replica,
     replicated,
-    flush: (record) => replicated.flush(record),
+    flush,
     drainTimeoutMs,
   });
-  const flush = (record: TenantRecord): Promise<number | undefined> => replicated.flush(record);
   const drills = new Drills({ tenants, files, examiner, replica, flush });
   const hydration = new Hydration({ dir, catalog: tenants.catalog, driver, files, examiner, replica });
   const objects = async (): Promise<ObjectStore | undefined> => url && openObjectStore(url);
@@ -122,6 +124,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     erasure,
     archives,
     jobs,
+    flush,
     replica,
     startTimetable: async (options) => {
       ends.push(await startTimetable({ snapshots, drills, jobs }, options));

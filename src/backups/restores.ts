@@ -1,6 +1,6 @@
 // Owns restoring tenants: in place, as a new tenant, undoing it, and mending what a killed restore left.
 // Fetches and checks nothing itself (prepare-restore.ts), and writes no replica.
-import type { LiveTenantState, TenantRecord } from "../catalog/tenant-record.ts";
+import type { LiveTenantState, SettingsUpdate, TenantRecord } from "../catalog/tenant-record.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -47,6 +47,12 @@ export type RestorePhase = "fetching" | "checking" | "pausing" | "replacing" | "
 /** Options of a restore. */
 export interface RestoreOptions extends Act, Omit<PrepareOptions, "onPhase"> {
   readonly onPhase?: ((phase: RestorePhase) => void) | undefined;
+}
+
+/** Options of a restore that makes a new tenant. */
+export interface NewTenantOptions extends RestoreOptions {
+  /** The new tenant's limits, block and key. @default none */
+  readonly settings?: SettingsUpdate | undefined;
 }
 
 /** What a restore did. */
@@ -141,7 +147,7 @@ export class Restores {
     id: TenantId,
     newId: TenantId,
     source: RestoreSource,
-    options: RestoreOptions = {},
+    options: NewTenantOptions = {},
   ): Promise<RestoreResult> {
     const { tenants, lifecycle } = this.#parts;
     const record = await this.#find(id);
@@ -149,8 +155,12 @@ export class Restores {
     await using prepared = await prepareRestore(this.#parts, record, source, options);
     const { plan, examined, path } = prepared;
     options.onPhase?.("replacing");
-    const { actor } = options;
-    const tenant = await lifecycle.importFile(newId, path, actor === undefined ? {} : { actor });
+    const { actor, settings } = options;
+    await this.#forgetAnswers(path);
+    const tenant = await lifecycle.importFile(newId, path, {
+      ...(actor !== undefined && { actor }),
+      ...(settings && { settings }),
+    });
     await tenants.catalog.audit({
       actor: actor ?? "system",
       action: "tenant.restore",
@@ -166,6 +176,16 @@ export class Restores {
       ahead: examined.migrated?.missing ?? [],
       pausedMs: 0,
     };
+  }
+
+  /** What was answered for the one tenant was not done in the other. */
+  async #forgetAnswers(path: string): Promise<void> {
+    const handle = await this.#parts.files.open(path);
+    try {
+      await handle.exec("DROP TABLE IF EXISTS _tenantry_idempotency");
+    } finally {
+      await handle.close();
+    }
   }
 
   /**

@@ -2,17 +2,22 @@
 // Has no rules of its own about tenants: the lifecycle has them, and docs/libsql.md says what differs.
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import type { Recovery } from "../backups/recovery.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { SettingsUpdate, TenantRecord } from "../catalog/tenant-record.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { ImportOptions } from "../tenants/acts.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
+import { settingsOf } from "../tenants/tenant-settings.ts";
 import { unknownTenant } from "../tenants/tenants.ts";
 import { actorOf, checkBody, tenantListQuery } from "./admin-routes.ts";
 import { byteSizeText, parseByteSize } from "./byte-size.ts";
 import type { AdminEnv } from "./env.ts";
 import { readJson, readOptionalJson } from "./read-body.ts";
+
+/** What has been kept of tenants, beside what they hold now. */
+export type NamespaceHistory = Pick<Recovery, "restores" | "erasure" | "flush">;
 
 /** Makes a tenant of the dump that a URL names. */
 export type ImportDump = (id: TenantId, url: string, options: ImportOptions) => Promise<TenantRecord>;
@@ -24,6 +29,8 @@ export interface NamespaceRoutesOptions {
   readonly maxBodyBytes: number;
   /** @default a body with `dump_url` is refused */
   readonly importDump?: ImportDump;
+  /** Where tenants are replicated. @default forks of a moment and kept backups are refused */
+  readonly history?: NamespaceHistory;
 }
 
 const text = v.optional(v.nullable(v.string()));
@@ -63,13 +70,24 @@ export const NAMESPACE_CONFIG = v.strictObject({
   ...NOT_HERE,
 });
 /** `POST /v1/namespaces/:namespace/fork/:to`, whose body may be left out. */
-export const FORK_NAMESPACE_BODY = v.strictObject({ timestamp: text });
-/** `DELETE /v1/namespaces/:namespace`, whose body may be left out. */
+export const FORK_NAMESPACE_BODY = v.strictObject({
+  /** In UTC, with or without a `Z`. */
+  timestamp: v.optional(
+    v.nullable(
+      v.pipe(
+        v.string(),
+        v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?$/, "is a time such as 2026-11-22T10:00:00"),
+        v.check((time) => !Number.isNaN(utcMs(time)), "is no moment of the calendar"),
+      ),
+    ),
+  ),
+});
+/** `DELETE /v1/namespaces/:namespace`, whose body may be left out: then nothing is done to backups. */
 export const DELETE_NAMESPACE_BODY = v.strictObject({ keep_backup: flag });
 
 /** The routes. Whoever mounts them has made sure of the caller's right. */
 export function namespaceRoutes(options: NamespaceRoutesOptions): Hono<AdminEnv> {
-  const { catalog, lifecycle, maxBodyBytes, importDump } = options;
+  const { catalog, lifecycle, maxBodyBytes, importDump, history } = options;
   const body = async <const S extends v.GenericSchema>(
     c: Context<AdminEnv>,
     schema: S,
@@ -89,7 +107,7 @@ export function namespaceRoutes(options: NamespaceRoutesOptions): Hono<AdminEnv>
     .post("/namespaces/:namespace/create", async (c) => {
       const id = namespaceOf(c);
       const { dump_url: url, baseline, ...config } = await body(c, CREATE_NAMESPACE_BODY);
-      const settings = settingsOf(config);
+      const settings = configured(config);
       if (url === undefined || url === null) {
         await lifecycle.create(id, { ...actorOf(c), settings });
       } else if (importDump) {
@@ -105,16 +123,34 @@ export function namespaceRoutes(options: NamespaceRoutesOptions): Hono<AdminEnv>
     })
     .post("/namespaces/:namespace/fork/:to", async (c) => {
       const { timestamp } = await body(c, FORK_NAMESPACE_BODY);
-      if (timestamp !== undefined && timestamp !== null) {
-        throw unsupported("timestamp", "A fork is of this moment: leave it out.");
+      const [from, to] = [namespaceOf(c), parseTenantId(c.req.param("to"))];
+      if (timestamp === undefined || timestamp === null) {
+        await lifecycle.fork(from, to, actorOf(c));
+        return c.body(null, 200);
       }
-      await lifecycle.fork(namespaceOf(c), parseTenantId(c.req.param("to")), actorOf(c));
+      if (!history) {
+        throw unsupported(
+          "timestamp",
+          "Leave it out for a fork of this moment: older ones take a --replica.",
+        );
+      }
+      const settings = settingsOf(await find(c));
+      const moment = { kind: "replica", at: utcMs(timestamp) } as const;
+      await history.restores.toNew(from, to, moment, { ...actorOf(c), settings });
       return c.body(null, 200);
     })
     .delete("/namespaces/:namespace", async (c) => {
       const { keep_backup: keep } = await body(c, DELETE_NAMESPACE_BODY);
-      if (keep) throw unsupported("keep_backup", "Export the tenant first, or suspend it.");
-      await lifecycle.delete(namespaceOf(c), actorOf(c));
+      const record = await find(c);
+      if (keep && !history) {
+        throw unsupported(
+          "keep_backup",
+          "Nothing is backed up without a --replica: export the tenant first.",
+        );
+      }
+      if (keep && (await history?.flush(record)) === undefined) throw notKept(record.id);
+      if (keep === false && history) await history.erasure.erase(record.id, actorOf(c));
+      else await lifecycle.delete(record.id, actorOf(c));
       return c.body(null, 200);
     })
     .get("/namespaces/:namespace/config", async (c) => c.json(configOf(await find(c))))
@@ -125,7 +161,7 @@ export function namespaceRoutes(options: NamespaceRoutesOptions): Hono<AdminEnv>
       await lifecycle.configure(
         id,
         {
-          ...settingsOf(config),
+          ...configured(config),
           blocked: reads ? "all" : writes ? "writes" : null,
           blockReason: reason ?? null,
           jwtKey: config.jwt_key ?? null,
@@ -177,7 +213,7 @@ type Config = Partial<
   Partial<Record<keyof typeof NOT_HERE, unknown>>;
 
 /** The settings that a configuration names. @throws {TenantryError} `UNSUPPORTED`, `INVALID_ARGUMENT` */
-function settingsOf(config: Config): SettingsUpdate {
+function configured(config: Config): SettingsUpdate {
   for (const name of Object.keys(NOT_HERE) as (keyof typeof NOT_HERE)[]) {
     if (config[name]) throw unsupported(name, "Leave it out, or send null or false.");
   }
@@ -191,6 +227,19 @@ function settingsOf(config: Config): SettingsUpdate {
 
 function inMs(seconds: number | null | undefined): number | undefined {
   return seconds === undefined || seconds === null ? undefined : seconds * 1000;
+}
+
+/** Milliseconds since 1970. */
+function utcMs(time: string): number {
+  return Date.parse(time.endsWith("Z") ? time : `${time}Z`);
+}
+
+function notKept(tenant: TenantId): TenantryError {
+  return new TenantryError("BACKUPS_UNAVAILABLE", `The last writes of "${tenant}" could not be backed up.`, {
+    tenant,
+    hint: 'Nothing was deleted. See "tenantry backups status", and try again.',
+    retryAfterSeconds: 5,
+  });
 }
 
 function unsupported(name: string, hint: string): TenantryError {

@@ -8,7 +8,7 @@ import { dumpRoutes } from "./dump-routes.ts";
 import { forward } from "./forward.ts";
 import { forwardedStreams } from "./forward-streams.ts";
 import { HranaSockets } from "./hrana-sockets.ts";
-import { type ImportDump, namespaceRoutes } from "./namespace-routes.ts";
+import { type ImportDump, type NamespaceHistory, namespaceRoutes } from "./namespace-routes.ts";
 import { namespaceStatsRoutes, type TenantFigures } from "./namespace-stats-routes.ts";
 import { NAMESPACE_ROUTES } from "./openapi/namespace-openapi.ts";
 import { streamHost } from "./stream-host.ts";
@@ -23,6 +23,8 @@ export interface ServedApp extends App {
 export interface ServedAppParts extends Omit<AppParts, "forward" | "failure" | "namespaces"> {
   /** Makes tenants of dumps elsewhere; only where databases are files. */
   readonly importDump?: ImportDump;
+  /** Only where tenants are replicated. */
+  readonly history?: NamespaceHistory;
   /** What a tenant's statements came to, wherever they ran. */
   readonly figures?: TenantFigures;
   /** Forgets a tenant's statements one by one. */
@@ -33,7 +35,7 @@ export interface ServedAppParts extends Omit<AppParts, "forward" | "failure" | "
 
 /** Composes the application with its sockets. @throws {TenantryError} `INVALID_OPTION` */
 export function createServedApp(
-  { pool, importDump, figures, forgetStatements, ...parts }: ServedAppParts,
+  { pool, importDump, history, figures, forgetStatements, ...parts }: ServedAppParts,
   options: AppOptions = {},
 ): ServedApp {
   const app = createApp(
@@ -41,7 +43,12 @@ export function createServedApp(
       ...parts,
       moreTenantRoutes: dumpRoutes(parts.tenants),
       namespaces: (maxBodyBytes) => ({
-        routes: namespaceRoutes({ ...parts, maxBodyBytes, ...(importDump && { importDump }) }).route(
+        routes: namespaceRoutes({
+          ...parts,
+          maxBodyBytes,
+          ...(importDump && { importDump }),
+          ...(history && { history }),
+        }).route(
           "/",
           namespaceStatsRoutes({
             ...parts,
