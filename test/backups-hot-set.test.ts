@@ -79,7 +79,7 @@ withLitestream("every way to write marks its tenant before it is acknowledged", 
       async () => {
         const { session, release } = await tenantry.tenants.session(acme);
         for (const step of ["BEGIN", sql, "COMMIT"]) {
-          if (!session.tryRun({ sql: step, params: [] })) await session.run({ sql: step, params: [] });
+          await session.runNow({ sql: step, params: [] });
         }
         const { backupState } = await recordOf(tenantry);
         await release();

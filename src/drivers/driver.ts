@@ -36,7 +36,8 @@ export interface RunOptions {
   /** 64-bit integers as numbers (rounded beyond 2^53, as D1 does) or as `bigint`. @default "number" */
   readonly integers?: "number" | "bigint";
   /**
-   * Give {@link ResultSet.details}, where the driver has them. `meta` may then leave out what triggers changed.
+   * Give {@link ResultSet.details}, where the driver has them. `meta` may then leave out what triggers changed, and
+   * say a size from before the statement.
    * @default false
    */
   readonly details?: boolean;
@@ -134,10 +135,10 @@ export interface Session extends SqlRunner {
   /** Milliseconds that a transaction should be writing at most. Whoever has the session sees to it. */
   readonly transactionTimeoutMs: number;
   /**
-   * Runs a statement now; undefined, with nothing done, where somebody has to be waited for: call `run()` then.
-   * @throws {TenantryError} as `run()` does
+   * Runs a statement at once where nobody has to be waited for, and otherwise as `run()` does.
+   * @throws {TenantryError} as `run()` does, then or by the promise
    */
-  tryRun(statement: Statement, options?: RunOptions): ResultSet | undefined;
+  runNow(statement: Statement, options?: RunOptions): ResultSet | Promise<ResultSet>;
   /** What a statement is, without running it. @throws {TenantryError} as `run()` does */
   describe(sql: string): StatementDescription;
   /** Whether foreign keys hold; until the session is closed. Does nothing in a transaction, as in SQLite. */

@@ -27,11 +27,13 @@ export function assertParameter(value: unknown): void {
  * no other already. @throws {TenantryError} `TYPE_ERROR`
  */
 export function bindable(params: readonly unknown[]): readonly unknown[] {
-  for (const value of params) {
-    if (typeof value !== "string" && typeof value !== "number" && value !== null)
-      return params.map(toBindable);
-  }
-  return params;
+  return params.every(isBindable) ? params : params.map(toBindable);
+}
+
+function isBindable(value: unknown): boolean {
+  return (
+    value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint"
+  );
 }
 
 function toBindable(value: unknown): unknown {

@@ -6,14 +6,26 @@ export type JsonText = string | readonly (string | Uint8Array)[];
 
 /** One behind the other. */
 export function joined(texts: readonly JsonText[], separator = ""): JsonText {
-  if (texts.every((text) => typeof text === "string")) return texts.join(separator);
   const pieces: (string | Uint8Array)[] = [];
-  for (const [index, text] of texts.entries()) {
-    if (index > 0 && separator !== "") pieces.push(separator);
-    if (typeof text === "string") pieces.push(text);
-    else pieces.push(...text);
+  /** What comes behind the last piece. */
+  let rest = "";
+  for (let index = 0; index < texts.length; index++) {
+    const text = texts[index] as JsonText;
+    if (index > 0) rest += separator;
+    if (typeof text === "string") {
+      rest += text;
+      continue;
+    }
+    for (const piece of text) {
+      if (typeof piece === "string") {
+        rest += piece;
+      } else {
+        pieces.push(rest, piece);
+        rest = "";
+      }
+    }
   }
-  return pieces;
+  return pieces.length === 0 ? rest : [...pieces, rest];
 }
 
 /** Characters or bytes of it. */

@@ -13,7 +13,7 @@ export interface Done {
   readonly inspection: Pick<Inspection, "verb" | "explain">;
   readonly wantRows: boolean;
   /** Where its rows went, if not into the result. */
-  readonly sink?: ResultRows;
+  readonly sink: ResultRows | undefined;
 }
 
 /** `StmtResult`. */

@@ -1,6 +1,6 @@
-// Owns a stream: what its requests do to the tenant's database, in order, and the connection that a transaction
-// needs. Knows no HTTP and no batons.
-import type { ResultSet, RunOptions, Session, SqlRunner, Statement } from "../drivers/driver.ts";
+// Owns a stream: what its requests do to the tenant's database, in order.
+// Knows no HTTP and no batons; the connection that a transaction needs is stream-connection.ts's.
+import type { ResultSet, RunOptions, SqlRunner, Statement } from "../drivers/driver.ts";
 import type { Guard } from "../sql/guard.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import { parametersOf } from "../sql/parameters.ts";
@@ -14,20 +14,13 @@ import { ResultRows } from "./row-writer.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
 import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
 import { StoredSql } from "./stored-sql.ts";
-import type { Batch, BatchCond, SqlReference, Stmt, StreamRequest } from "./stream-request.ts";
+import { type PinnedSession, StreamConnection } from "./stream-connection.ts";
+import { conditionHolds, type Outcomes } from "./step-condition.ts";
+import type { Batch, SqlReference, Stmt, StreamRequest } from "./stream-request.ts";
 import { wholeTransaction } from "./whole-transaction.ts";
-
-/** Milliseconds that a transaction which only reads may be open: it keeps the log from being folded in. */
-export const MAX_READ_TRANSACTION_MS = 60_000;
 
 /** Milliseconds that a request's statements run one after another before others get their turn. */
 const SLICE_MS = 10;
-
-/** A connection of a stream's own, and the lease under which it has it. */
-export interface PinnedSession {
-  readonly session: Session;
-  release(): Promise<void>;
-}
 
 /** What one request may use. */
 export interface StreamAccess {
@@ -50,8 +43,8 @@ type MaybePromise<T> = T | Promise<T>;
 /** Is told what became of a step. */
 type OnStep = (step: number, outcome: Done | HranaError) => void;
 
-/** Of each step so far whether it succeeded; undefined where it was skipped. */
-type Outcomes = (boolean | undefined)[];
+/** What is known of a statement before it has run. */
+type RestOfDone = Omit<Done, "result"> & { readonly inspection: Inspection };
 
 /** A request that is being answered: what it may use, and how much of it is left. */
 interface Work {
@@ -64,6 +57,8 @@ interface Work {
   sliceEnd: number;
   /** The last statement: batches are of the same one again and again. */
   admitted: { readonly sql: string; readonly inspection: Inspection } | undefined;
+  /** How a statement whose rows nobody writes down as they come is run: one object for all of them. */
+  readonly options: { -readonly [Name in keyof RunOptions]: RunOptions[Name] };
 }
 
 /**
@@ -72,21 +67,16 @@ interface Work {
  */
 export class Stream {
   readonly #stored = new StoredSql();
-  #pinned: PinnedSession | undefined;
-  /** Why the transaction that its client thinks to be open is not; told until the client ends it. */
-  #lost: TenantryError | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #timed: "reading" | "writing" | undefined;
+  readonly #connection = new StreamConnection();
   #cursor: BatchCursor | undefined;
-  #closed = false;
 
   get closed(): boolean {
-    return this.#closed;
+    return this.#connection.closed;
   }
 
   /** Whether a transaction is open, or one has been lost of which its client does not know yet. */
   get open(): boolean {
-    return this.#pinned !== undefined || this.#lost !== undefined;
+    return this.#connection.open;
   }
 
   /** Answers requests, each with its `StreamResult`. @throws {TenantryError} what is not one statement's error */
@@ -107,7 +97,7 @@ export class Stream {
       }
       return results;
     } finally {
-      await this.#rest();
+      await this.#connection.rest();
     }
   }
 
@@ -122,12 +112,12 @@ export class Stream {
   async *#entries(batch: Batch, access: StreamAccess, before: BatchCursor | undefined): EntrySource {
     await before?.finish();
     const work = newWork(access, sharesConnection([{ type: "batch", batch }]), true);
-    const succeeded: Outcomes = [];
+    const outcomes: Outcomes = [];
     let piece: string[] = [];
     let characters = 0;
     try {
       for (const [index, step] of batch.entries()) {
-        const running = this.#step(step, succeeded, work);
+        const running = this.#step(step, outcomes, work);
         const outcome = running instanceof Promise ? await running : running;
         if (outcome === undefined) continue;
         for (const entry of entriesOf(index, outcome)) {
@@ -142,19 +132,18 @@ export class Stream {
       }
       return piece;
     } finally {
-      await this.#rest();
+      await this.#connection.rest();
     }
   }
 
   /** Rolls back what is not committed. Idempotent. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#unpin();
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
   /** A promise only where something has to be waited for: most requests have one statement and a `close`. */
   #respond(request: StreamRequest, work: Work): MaybePromise<JsonText> {
-    if (this.#closed) throw new StatementError("STREAM_CLOSED", "Stream for this baton was closed");
+    if (this.closed) throw new StatementError("STREAM_CLOSED", "Stream for this baton was closed");
     switch (request.type) {
       case "execute": {
         const running = this.#run(request.stmt, work);
@@ -178,7 +167,7 @@ export class Stream {
         this.#stored.close(request.sqlId);
         return "";
       case "get_autocommit":
-        return `,"is_autocommit":${this.#autocommits}`;
+        return `,"is_autocommit":${this.#connection.autocommits}`;
       case "close":
         return this.close().then(() => "");
     }
@@ -240,7 +229,7 @@ export class Stream {
             );
       onStep(0, done("BEGIN"));
       for (const [at, { inspection, wantRows }] of admitted.entries()) {
-        onStep(at + 1, { result: results[at] ?? NOTHING, inspection, wantRows });
+        onStep(at + 1, { result: results[at] ?? NOTHING, inspection, wantRows, sink: undefined });
       }
       onStep(steps.length + 1, done("COMMIT"));
     } catch (error) {
@@ -250,9 +239,9 @@ export class Stream {
 
   /** Runs the steps whose conditions hold. */
   async #batch(batch: Batch, work: Work, onStep: OnStep): Promise<void> {
-    const succeeded: Outcomes = [];
+    const outcomes: Outcomes = [];
     for (const [index, step] of batch.entries()) {
-      const running = this.#step(step, succeeded, work);
+      const running = this.#step(step, outcomes, work);
       const outcome = running instanceof Promise ? await running : running;
       if (outcome !== undefined) onStep(index, outcome);
     }
@@ -261,44 +250,20 @@ export class Stream {
   /** Runs a step, if its condition holds, and notes what became of it. */
   #step(
     { stmt, condition }: Batch[number],
-    succeeded: Outcomes,
+    outcomes: Outcomes,
     work: Work,
   ): MaybePromise<Done | HranaError | undefined> {
-    if (condition && !this.#holds(condition, succeeded)) {
-      succeeded.push(undefined);
+    if (condition && !conditionHolds(condition, outcomes, this.#connection)) {
+      outcomes.push(undefined);
       return undefined;
     }
-    const failed = (error: unknown): HranaError => {
-      const outcome = errorOfStatement(error);
-      succeeded.push(false);
-      return outcome;
-    };
-    const toDone = (done: Done): Done => {
-      succeeded.push(true);
-      return done;
-    };
     try {
       const running = this.#run(stmt, work);
-      return running instanceof Promise ? running.then(toDone, failed) : toDone(running);
+      if (running instanceof Promise) return stepLater(running, outcomes);
+      outcomes.push(true);
+      return running;
     } catch (error) {
-      return failed(error);
-    }
-  }
-
-  #holds(condition: BatchCond, succeeded: Outcomes): boolean {
-    switch (condition.type) {
-      case "ok":
-        return succeeded[condition.step] === true;
-      case "error":
-        return succeeded[condition.step] === false;
-      case "not":
-        return !this.#holds(condition.cond, succeeded);
-      case "and":
-        return condition.conds.every((one) => this.#holds(one, succeeded));
-      case "or":
-        return condition.conds.some((one) => this.#holds(one, succeeded));
-      case "is_autocommit":
-        return this.#autocommits;
+      return stepFailed(error, outcomes);
     }
   }
 
@@ -316,8 +281,8 @@ export class Stream {
   async #describe(reference: SqlReference, work: Work): Promise<string> {
     const sql = this.#stored.text(reference);
     const { explain } = admitStatement(sql, work.access);
-    const { session } = await this.#pin(work.access);
-    const { columns, readOnly } = session.describe(sql);
+    await this.#connection.pin(work.access.openSession);
+    const { columns, readOnly } = this.#connection.describe(sql);
     const result = JSON.stringify({
       params: parametersOf(sql).map((name) => ({ name: name ?? null })),
       cols: columns.map(({ name, declaredType }) => ({ name, decltype: declaredType })),
@@ -327,134 +292,54 @@ export class Stream {
     return `,"result":${result}`;
   }
 
+  /** A promise only where somebody has to be waited for: the statements of a batch follow one another at once. */
   #run(stmt: Stmt, work: Work): MaybePromise<Done> {
-    const { access } = work;
+    const { access, options } = work;
     const { wantRows } = stmt;
     const sql = this.#stored.text(stmt.sql);
     if (sql !== work.admitted?.sql) {
       const setting = foreignKeysSetting(sql);
       if (setting) return this.#setForeignKeys(setting.on, access);
       const inspection = inspectForStream(sql, access.guard);
-      if (this.#lost) throw this.#tellLost(inspection, sql);
+      this.#connection.assertNotLost(inspection, sql);
       access.authorize(inspection.needs);
       work.admitted = { sql, inspection };
     }
     const { inspection } = work.admitted;
-    if (this.#lost) throw this.#tellLost(inspection, sql);
+    this.#connection.assertNotLost(inspection, sql);
     const params = argumentsInOrder(stmt, sql);
     if (params.length > access.maxParameters) throw tooManyParameters(access.maxParameters);
-    const statement = { sql, params };
+    options.first = !wantRows;
+    options.readOnly = inspection.needs === "read";
+    options.maxBytes = Math.max(0, work.bytesLeft);
     const sink = wantRows && !work.entries && inspection.kind === "read" ? new ResultRows() : undefined;
-    const options: RunOptions = {
-      ...(sink && { sink }),
-      rows: "arrays",
-      integers: "bigint",
-      details: true,
-      first: !wantRows,
-      readOnly: inspection.needs === "read",
-      maxRows: access.maxRows,
-      maxBytes: Math.max(0, work.bytesLeft),
-    };
-    const toDone = (result: ResultSet): Done =>
-      sink ? { result, inspection, wantRows, sink } : { result, inspection, wantRows };
-    if (this.#pinned) return this.#runPinned(this.#pinned.session, statement, options, work, toDone);
-    if (work.shares && inspection.kind !== "transaction") {
-      return access.runner.run(statement, options).then(toDone);
+    const statement = { sql, params };
+    const rest = { inspection, wantRows, sink };
+    if (!this.#connection.pinned || performance.now() >= work.sliceEnd) {
+      return this.#runLater(statement, work, rest);
     }
-    return this.#pin(access).then(({ session }) =>
-      this.#runPinned(session, statement, options, work, toDone),
-    );
+    const running = this.#connection.runNow(statement, sink ? { ...options, sink } : options);
+    if (running instanceof Promise) return whenRun(running, work, rest);
+    return { result: running, inspection, wantRows, sink };
   }
 
-  #runPinned(
-    session: Session,
-    statement: Statement,
-    options: RunOptions,
-    work: Work,
-    toDone: (result: ResultSet) => Done,
-  ): MaybePromise<Done> {
-    if (performance.now() < work.sliceEnd) {
-      try {
-        const result = session.tryRun(statement, options);
-        if (result) return toDone(result);
-      } finally {
-        this.#watch(session);
-      }
+  async #runLater(statement: Statement, work: Work, rest: RestOfDone): Promise<Done> {
+    const { access } = work;
+    const options = rest.sink ? { ...work.options, sink: rest.sink } : work.options;
+    if (this.#connection.pinned) return whenRun(this.#connection.run(statement, options), work, rest);
+    if (work.shares && rest.inspection.kind !== "transaction") {
+      return { ...rest, result: await access.runner.run(statement, options) };
     }
-    return this.#runLater(session, statement, options, work).then(toDone);
-  }
-
-  async #runLater(
-    session: Session,
-    statement: Statement,
-    options: RunOptions,
-    work: Work,
-  ): Promise<ResultSet> {
-    try {
-      return await session.run(statement, options);
-    } catch (error) {
-      // Its time may have ended while it waited.
-      throw this.#lost ?? error;
-    } finally {
-      work.sliceEnd = performance.now() + SLICE_MS;
-      this.#watch(session);
-    }
+    await this.#connection.pin(access.openSession);
+    return whenRun(this.#connection.runNow(statement, options), work, rest);
   }
 
   /** Migrations switch them off: the driver's own guard would not let that through as a statement. */
   async #setForeignKeys(on: boolean, access: StreamAccess): Promise<Done> {
     access.authorize("schema");
-    const { session } = await this.#pin(access);
-    session.enforceForeignKeys(on);
-    return { result: NOTHING, inspection: { verb: "PRAGMA", explain: false }, wantRows: false };
-  }
-
-  get #autocommits(): boolean {
-    return this.#pinned === undefined || !this.#pinned.session.inTransaction;
-  }
-
-  async #pin(access: StreamAccess): Promise<PinnedSession> {
-    if (this.#pinned) return this.#pinned;
-    const pinned = await access.openSession();
-    if (!this.#closed) return (this.#pinned = pinned);
-    // Its client went away while it waited: nobody else would give it back.
-    await pinned.release();
-    throw new StatementError("STREAM_CLOSED", "The stream was closed");
-  }
-
-  async #unpin(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timed = undefined;
-    const pinned = this.#pinned;
-    this.#pinned = undefined;
-    await pinned?.release();
-  }
-
-  /** Gives the connection back where no transaction is open on it. */
-  async #rest(): Promise<void> {
-    if (this.#pinned && !this.#pinned.session.inTransaction) await this.#unpin();
-  }
-
-  /** Sees to it that no transaction is open for ever, and that none keeps other writers waiting for long. */
-  #watch(session: Session): void {
-    if (session !== this.#pinned?.session) return;
-    const now = !session.inTransaction ? undefined : session.writing ? "writing" : "reading";
-    if (now === this.#timed) return;
-    clearTimeout(this.#timer);
-    this.#timed = now;
-    if (now === undefined) return;
-    const ms = now === "writing" ? session.transactionTimeoutMs : MAX_READ_TRANSACTION_MS;
-    this.#timer = setTimeout(() => {
-      this.#lost = timedOut(ms);
-      void this.#unpin();
-    }, ms);
-  }
-
-  #tellLost({ kind, verb }: Inspection, sql: string): TenantryError {
-    const lost = this.#lost as TenantryError;
-    const ends = verb === "ROLLBACK" ? !/\bTO\b/i.test(sql) : verb !== "SAVEPOINT" && verb !== "RELEASE";
-    if (kind === "transaction" && ends) this.#lost = undefined;
-    return lost;
+    await this.#connection.pin(access.openSession);
+    this.#connection.enforceForeignKeys(on);
+    return done("PRAGMA");
   }
 }
 
@@ -474,7 +359,31 @@ const NOTHING: ResultSet = {
 
 /** What a statement of no rows gives that was not run as itself. */
 function done(verb: string): Done {
-  return { result: NOTHING, inspection: { verb, explain: false }, wantRows: false };
+  return { result: NOTHING, inspection: { verb, explain: false }, wantRows: false, sink: undefined };
+}
+
+/** The others have had their turn by then. */
+async function whenRun(running: MaybePromise<ResultSet>, work: Work, rest: RestOfDone): Promise<Done> {
+  const result = await running;
+  work.sliceEnd = performance.now() + SLICE_MS;
+  return { ...rest, result };
+}
+
+async function stepLater(running: Promise<Done>, outcomes: Outcomes): Promise<Done | HranaError> {
+  try {
+    const outcome = await running;
+    outcomes.push(true);
+    return outcome;
+  } catch (error) {
+    return stepFailed(error, outcomes);
+  }
+}
+
+/** @throws `error` where it is not the statement's */
+function stepFailed(error: unknown, outcomes: Outcomes): HranaError {
+  const outcome = errorOfStatement(error);
+  outcomes.push(false);
+  return outcome;
 }
 
 function newWork(access: StreamAccess, shares: boolean, entries = false): Work {
@@ -485,15 +394,10 @@ function newWork(access: StreamAccess, shares: boolean, entries = false): Work {
     bytesLeft: access.maxResponseBytes,
     sliceEnd: performance.now() + SLICE_MS,
     admitted: undefined,
+    options: { rows: "arrays", integers: "bigint", details: true, maxRows: access.maxRows },
   };
 }
 
 function tooManyParameters(max: number): TenantryError {
   return new TenantryError("TOO_MANY_PARAMETERS", `a statement takes at most ${max} parameters`);
-}
-
-function timedOut(ms: number): TenantryError {
-  return new TenantryError("TRANSACTION_TIMEOUT", `it was open for more than ${ms} ms, and was rolled back`, {
-    hint: "Keep transactions short, or raise transactionTimeoutMs.",
-  });
 }

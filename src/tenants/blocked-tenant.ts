@@ -121,16 +121,11 @@ export class BlockableSession implements Session {
     return this.#session.transactionTimeoutMs;
   }
 
-  tryRun(statement: Statement, options?: RunOptions): ResultSet | undefined {
+  runNow(statement: Statement, options?: RunOptions): ResultSet | Promise<ResultSet> {
     const record = this.#peek();
-    if (!record) return undefined;
-    if (!record.blocked || this.#ends(statement)) return this.#session.tryRun(statement, options);
-    assertReadable(record);
-    try {
-      return this.#session.tryRun(statement, { ...options, readOnly: true });
-    } catch (error) {
-      throw wasRefused(error, options) ? blockedError(record) : error;
-    }
+    return record && !record.blocked
+      ? this.#session.runNow(statement, options)
+      : this.run(statement, options);
   }
 
   async run(statement: Statement, options?: RunOptions): Promise<ResultSet> {

@@ -51,9 +51,9 @@ export class LibsqlSession implements Session {
     return this.#parts.transactionTimeoutMs;
   }
 
-  /** Never: somebody far away has to be waited for. */
-  tryRun(): undefined {
-    return undefined;
+  /** Never at once: somebody far away has to be waited for. */
+  runNow(statement: Statement, options?: RunOptions): Promise<ResultSet> {
+    return this.run(statement, options);
   }
 
   async run(statement: Statement, options?: RunOptions): Promise<ResultSet> {

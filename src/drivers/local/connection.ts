@@ -243,10 +243,20 @@ export class Connection {
     this.#sizeKnown = false;
     const started = performance.now();
     const { changes, lastInsertRowid } = statement.run(...values);
+    const duration = performance.now() - started;
     const rowId = Number(lastInsertRowid);
     this.#lastRowId = rowId;
-    const meta = this.#metaOfWrite(started, changes, changes > 0 || rowId !== rowIdBefore, 0);
-    this.#watch?.ran(statement.source, meta.duration, 0, changes);
+    this.#watch?.end(duration);
+    this.#watch?.ran(statement.source, duration, 0, changes);
+    const meta = {
+      duration,
+      changes,
+      last_row_id: rowId,
+      changed_db: changes > 0 || rowId !== rowIdBefore,
+      size_after: this.#sizeBytes,
+      rows_read: 0,
+      rows_written: changes,
+    };
     const lastRowId = Number.isSafeInteger(rowId) ? BigInt(rowId) : this.#facts.exactRowId;
     return { columns: [], rows: [], meta, details: { declaredTypes: [], changes, lastRowId } };
   }

@@ -12,7 +12,6 @@ import type {
 } from "../driver.ts";
 import { atomically } from "./atomically.ts";
 import type { Connection } from "./connection.ts";
-import type { StatementText } from "./known-sql.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import type { TurnQueue } from "./turn-queue.ts";
 import type { WriteWatch } from "./write-watch.ts";
@@ -75,24 +74,28 @@ export class LocalSession implements Session {
     });
   }
 
-  tryRun(statement: Statement, options?: RunOptions): ResultSet | undefined {
+  runNow(statement: Statement, options?: RunOptions): ResultSet | Promise<ResultSet> {
     const connection = this.#open();
     const prepared = connection.prepare(statement.sql);
-    if (this.#parts.watch && this.#asksWatch(prepared)) return undefined;
-    if (!prepared.readOnly && !this.#turn) {
-      this.#turn = this.#parts.writers.tryAcquire();
-      if (!this.#turn) return undefined;
+    if (!prepared.readOnly) {
+      const waits = this.#beforeWrite();
+      if (waits) return waits.then(() => this.run(statement, options));
+      this.#turn ??= this.#parts.writers.tryAcquire();
+      if (!this.#turn) return this.run(statement, options);
     }
+    let result: ResultSet;
     try {
       if (prepared.text.transaction) this.#inTransaction = undefined;
-      return connection.run(prepared, statement.params, options);
+      result = connection.run(prepared, statement.params, options);
     } catch (error) {
       this.#inTransaction = undefined;
-      if (isBusy(error)) return undefined;
+      if (isBusy(error)) return this.run(statement, options);
       throw this.#afterError(fromSqlite(error));
     } finally {
       this.#endTurn();
     }
+    const waits = this.#afterWrite();
+    return waits ? waits.then(() => result) : result;
   }
 
   batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]> {
@@ -136,10 +139,21 @@ export class LocalSession implements Session {
     }
   }
 
-  /** Whether the watch may have to be waited for: not between the first write of a transaction and its end. */
-  #asksWatch({ readOnly, text }: { readonly readOnly: boolean; readonly text: StatementText }): boolean {
-    if (text.transaction) return true;
-    return !readOnly && !(this.#wrote && this.inTransaction);
+  /** Asks the watch before the first write of a transaction, or of a statement that is none's. */
+  #beforeWrite(): Promise<void> | undefined {
+    if (this.#wrote) return undefined;
+    const waits = this.#parts.watch?.before();
+    if (!waits) this.#wrote = true;
+    return waits?.then(() => {
+      this.#wrote = true;
+    });
+  }
+
+  /** Asks the watch once what was written is committed. */
+  #afterWrite(): Promise<void> | undefined {
+    if (!this.#wrote || this.inTransaction) return undefined;
+    this.#wrote = false;
+    return this.#parts.watch?.after();
   }
 
   #open(): Connection {
@@ -148,16 +162,9 @@ export class LocalSession implements Session {
   }
 
   async #inLine<T>(writes: boolean, call: (connection: Connection) => T): Promise<T> {
-    const { watch } = this.#parts;
-    if (!watch) return this.#inTurn(writes, call);
-    if (writes && !this.#wrote) {
-      await watch.before();
-      this.#wrote = true;
-    }
+    if (writes) await this.#beforeWrite();
     const result = await this.#inTurn(writes, call);
-    if (!this.#wrote || this.inTransaction) return result;
-    this.#wrote = false;
-    await watch.after();
+    await this.#afterWrite();
     return result;
   }
 
