@@ -148,6 +148,18 @@ test("of many questions a full packet follows the first, and the others when tho
   expect([...asks.unsent, ...answers.unsent]).toEqual([]);
 });
 
+test("an urgent question does not wait for the first to be received, and takes those before it along; the next one waits", () => {
+  const { socket, writes } = sink();
+  const asks = new Channel<number, number>(socket, { side: "ask", onMessage: () => {} });
+  asks.send(1);
+  asks.send(2);
+  asks.send(3, "", true);
+  expect(writes).toHaveLength(2);
+  expect(asks.unsent).toEqual([]);
+  asks.send(4, "", true);
+  expect(asks.unsent).toEqual([4]);
+});
+
 test("more than one packet should hold leaves in several, each with its own bodies", async () => {
   const [near, far] = duplexPair();
   const asks = new Channel<number, number>(near, { side: "ask", onMessage: () => {} });

@@ -61,11 +61,14 @@ export class Channel<Sent, Heard> {
     return this.#messages;
   }
 
-  /** Sends a message, which is made JSON, with its body; the answering side flushes when it has said enough. */
-  send(message: Sent, body: MessageBody = ""): void {
+  /**
+   * Sends a message, which is made JSON, with its body; the answering side flushes when it has said enough.
+   * @param urgent to leave, with all before it, though a packet is under way: others may be waiting for it
+   */
+  send(message: Sent, body: MessageBody = "", urgent = false): void {
     this.#messages.push(message);
     this.#bodies.push(body);
-    if (this.#asks) this.#ask();
+    if (this.#asks) this.#ask(urgent);
   }
 
   /** Sends now what would have waited. */
@@ -73,9 +76,9 @@ export class Channel<Sent, Heard> {
     while ((this.#messages.length > 0 || this.#received > 0) && this.#socket.writable) this.#sendPacket();
   }
 
-  #ask(): void {
+  #ask(urgent = false): void {
     const full = this.#messages.length >= PACKET_MESSAGES;
-    if (this.#messages.length > 0 && this.#unacknowledged < (full ? 2 : 1)) this.#sendPacket();
+    if (this.#messages.length > 0 && this.#unacknowledged < (full || urgent ? 2 : 1)) this.#sendPacket();
   }
 
   #sendPacket(): void {

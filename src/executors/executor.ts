@@ -149,14 +149,17 @@ export class Executor {
     return performance.now() - this.#heardAt;
   }
 
-  /** Gives it a job. @returns its number, for {@link follow} and {@link forget} */
-  ask(make: (job: number) => Ask, body: MessageBody, events: JobEvents): number {
+  /**
+   * Gives it a job. @returns its number, for {@link follow} and {@link forget}
+   * @param urgent that others may be waiting for
+   */
+  ask(make: (job: number) => Ask, body: MessageBody, events: JobEvents, urgent = false): number {
     if (this.#ended) {
       queueMicrotask(() => events.onLost(false));
       return 0;
     }
     const job = this.#jobs.add(events);
-    this.#channel.send(make(job), body);
+    this.#channel.send(make(job), body, urgent);
     return job;
   }
 

@@ -2,14 +2,14 @@
 // Does not know which tenants belong to it, nor HTTP; executor-place.ts replaces the executor.
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
-import type { EndReason, Executor } from "./executor.ts";
+import type { EndReason, Executor, JobEvents } from "./executor.ts";
 import { ExecutorPlace } from "./executor-place.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { Job, Running, Taken } from "./job.ts";
 import { JobTable } from "./job-table.ts";
 import { judge } from "./late-jobs.ts";
 import { lostAgain, overloaded, unknownOutcome } from "./lost-job.ts";
-import type { Figures } from "./messages.ts";
+import type { Ask, Figures } from "./messages.ts";
 import type { SpareExecutor } from "./spare-executor.ts";
 
 /** Jobs that an executor has at once. More of them save nothing, and what waits here waits in fair turns. */
@@ -141,7 +141,7 @@ export class Lane {
   runOn(executor: Executor, job: Job): void {
     const now = performance.now();
     const entry = { job, deadline: now + job.timeoutMs, enteredAt: now, again: true, timer: undefined };
-    this.#give(executor, entry, () => {});
+    this.#give(executor, entry, () => {}, true);
   }
 
   /** Replaces the executor by a fresh one; the old one finishes what it has. @returns whether it does */
@@ -194,7 +194,7 @@ export class Lane {
     );
   }
 
-  #give(executor: Executor, entry: Entry, leave: () => void): void {
+  #give(executor: Executor, entry: Entry, leave: () => void, urgent = false): void {
     const { job } = entry;
     const remainingMs = Math.max(0, entry.deadline - performance.now());
     let left = false;
@@ -216,7 +216,7 @@ export class Lane {
       },
     };
     this.#watch ??= setInterval(() => void this.#look(), LOOK_MS);
-    const number = executor.ask((given) => job.make(given, Date.now() + remainingMs), job.body, {
+    const events: JobEvents = {
       onHttp: (status, headers, body, last) => {
         running.answering = true;
         if (last) done();
@@ -257,7 +257,9 @@ export class Lane {
           this.#begin(entry);
         }
       },
-    });
+    };
+    const make = (given: number): Ask => job.make(given, Date.now() + remainingMs);
+    const number = executor.ask(make, job.body, events, urgent);
     const running: Running = {
       entry: 0,
       job,
