@@ -318,7 +318,8 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
         hint: 'Give createTenantry() one, such as { replica: "file:///var/backups/tenants" }.',
       });
     }
-    replication ??= Backups.start({ catalog, driver, replica }, backupsOptions).then(
+    const durability = options.durability ?? "normal";
+    replication ??= Backups.start({ catalog, driver, replica, durability }, backupsOptions).then(
       (started) => (backups = started),
       (error: unknown) => {
         notBackedUp = error instanceof Error ? error.message : String(error);

@@ -125,3 +125,22 @@ test.skipIf(NO_LITESTREAM)(
     expect(again).toMatchObject({ code: 2, stderr: /There is a catalog here already/ });
   },
 );
+
+test.skipIf(NO_LITESTREAM)(
+  "who was told that his write is in the replica finds it there, though his tenant was made a moment before",
+  async () => {
+    const replica = `file://${join(await tempFolder(), "replica")}`;
+    const tenantry = await tempTenantry({ replica, durability: "replicated" });
+    await tenantry.backups();
+    for (const tenant of ["one", "two", "three"]) {
+      await tenantry.lifecycle.create(parseTenantId(tenant));
+      await addNote(tenantry, tenant, "acknowledged");
+      // This machine is lost now.
+      const data = await tempFolder();
+      await recoverCatalog({ data, replica, actor: "tester" });
+      const elsewhere = await tempTenantry({ data, replica });
+      expect(await whenHere(() => notesOf(elsewhere, tenant))).toEqual(["acknowledged"]);
+      await elsewhere.close();
+    }
+  },
+);

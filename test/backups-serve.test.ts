@@ -113,6 +113,10 @@ test.skipIf(NO_LITESTREAM)(
       }
     });
     while (acknowledged.length < 30) await new Promise<void>((resolve) => void setTimeout(resolve, 20));
+    // A command line beside the server keeps to the server's rule.
+    const beside = await folder.run(["query", "acme", insert("acme-by-hand")]);
+    expect(beside.code, beside.stderr).toBe(0);
+    acknowledged.push("acme-by-hand");
     killed = true;
     child.kill("SIGKILL");
     await Promise.all([once(child, "exit"), ...writers]);

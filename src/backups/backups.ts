@@ -24,7 +24,7 @@ import type { RetentionOptions } from "./litestream-config.ts";
 import { type LitestreamEvent, LitestreamPool } from "./litestream-pool.ts";
 import { ReplicaOwner } from "./replica-owner.ts";
 import { CANARY_PATH, catalogPath, type ReplicaUrl } from "./replica-url.ts";
-import { ReplicationGate } from "./replication-gate.ts";
+import { type Durability, ReplicationGate } from "./replication-gate.ts";
 import { SteadyDatabase } from "./steady-database.ts";
 
 /** Milliseconds that the end of a server gives to bring the last writes into the replica. */
@@ -59,6 +59,8 @@ export interface BackupsParts {
   readonly catalog: Catalog;
   readonly driver: LocalDriver;
   readonly replica: ReplicaUrl;
+  /** The server's rule for tenants that have none of their own: other processes on the folder keep to it. */
+  readonly durability: Durability;
 }
 
 /** What runs. */
@@ -130,23 +132,26 @@ export class Backups {
     const deadline = { at: 0 };
     const leftMs = (): number => Math.max(0, deadline.at - performance.now());
     closers.add(() => pool.close(leftMs()));
+    const steady = (path: string, below: string): SteadyDatabase => {
+      const database = new SteadyDatabase(pool, path, replica.at(below));
+      closers.add(() => database.close(Math.min(LAST_SYNC_MS, leftMs())));
+      return database;
+    };
+    // Both end after the tenants: the catalog says what came of them.
+    const canaryDatabase = steady(canaryPath(driver.dir), `${CANARY_PATH}/${owner.catalogEpoch}`);
+    const catalogDatabase = steady(join(driver.dir, "catalog.db"), catalogPath(owner.catalogEpoch));
     const hot = new HotSet({
       ...options,
       catalog,
       pool,
       replica,
       driver: driver.name,
+      syncCatalog: (timeoutMs) => catalogDatabase.sync(timeoutMs),
       pathOf: (id) => driver.files.pathOf(id),
     });
-    const steady = [
-      [canaryPath(driver.dir), `${CANARY_PATH}/${owner.catalogEpoch}`],
-      [join(driver.dir, "catalog.db"), catalogPath(owner.catalogEpoch)],
-    ].map(([path = "", below = ""]) => new SteadyDatabase(pool, path, replica.at(below)));
-    // The catalog after the tenants: it says what came of them.
-    for (const database of steady) closers.add(() => database.close(Math.min(LAST_SYNC_MS, leftMs())));
-    const canary = await Canary.open(driver, steady[0] as SteadyDatabase, options.canaryMs);
+    const canary = await Canary.open(driver, canaryDatabase, options.canaryMs);
     closers.add(() => canary.close());
-    for (const database of steady) database.start();
+    for (const database of [canaryDatabase, catalogDatabase]) database.start();
     closers.add(() => hot.close(leftMs()));
     const rotation = new ColdRotation({
       catalog,
@@ -171,7 +176,7 @@ export class Backups {
       },
     );
     await hot.start();
-    const gate = await ReplicationGate.open(driver.dir, backups);
+    const gate = await ReplicationGate.open(driver.dir, backups, parts.durability);
     closers.add(() => gate.close());
     return backups;
   }

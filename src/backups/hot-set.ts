@@ -46,6 +46,8 @@ export interface HotSetOptions {
   readonly catalog: Catalog;
   readonly pool: LitestreamPool;
   readonly replica: ReplicaUrl;
+  /** Brings what is committed of the catalog into the replica. */
+  readonly syncCatalog: (timeoutMs: number) => Promise<void>;
   /** Where a tenant's file is. */
   readonly pathOf: (id: TenantId) => string;
   /** The driver whose tenants are files. */
@@ -155,12 +157,22 @@ export class HotSet {
       await pause(5);
       entry = this.#hot.get(id);
     }
+    const leftMs = Math.max(1, deadline - performance.now());
     const [txid] = await Promise.all([
-      this.#syncs.sync(entry, Math.max(1, deadline - performance.now())),
+      this.#syncs.sync(entry, leftMs),
+      this.#catalogue(entry, leftMs),
       // A power cut here must not take what the replica has: this database would go on from before it.
       syncLog(entry.path),
     ]);
     return txid;
+  }
+
+  /** Without its row in the replica's catalog, what the replica has of a tenant is nobody's. */
+  async #catalogue(entry: HotEntry, timeoutMs: number): Promise<void> {
+    if (entry.catalogued) return;
+    // The entry was made of that row: whatever is committed now has it.
+    await this.#options.syncCatalog(timeoutMs);
+    entry.catalogued = true;
   }
 
   /** Lets go of a tenant that has been closed, and waits until that is done: its mark says what came of it. */
@@ -306,6 +318,7 @@ export class HotSet {
       retryAt: 0,
       wroteAt: log.wroteAt,
       seen: "",
+      catalogued: false,
       busy: false,
       stoppedAt: 0,
     });

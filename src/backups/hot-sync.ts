@@ -1,5 +1,6 @@
 // Owns bringing a tenant that Litestream has into the replica: callers share it, and what goes wrong is noted.
 // Does not choose who is brought there, nor when.
+import { bringOver } from "./bring-over.ts";
 import type { HotEntry } from "./hot-tenant.ts";
 import type { LitestreamPool } from "./litestream-pool.ts";
 import { SharedSync } from "./shared-sync.ts";
@@ -36,17 +37,9 @@ export class HotSync {
 
   #syncTogether(entry: HotEntry, timeoutMs: number): Promise<number> {
     return this.#syncs.run(entry.path, async () => {
-      const deadline = performance.now() + timeoutMs;
       try {
-        let { txid, replicatedTxid } = await this.#pool.sync(entry.path, timeoutMs);
-        const asked = txid;
-        entry.ahead = replicatedTxid > txid;
-        // Others may have written while it was under way: what was there when it began is enough.
-        while (replicatedTxid < asked) {
-          if (performance.now() > deadline) throw new Error("The replica did not catch up in time.");
-          const leftMs = Math.max(1, deadline - performance.now());
-          ({ txid, replicatedTxid } = await this.#pool.sync(entry.path, leftMs));
-        }
+        const { replicatedTxid, ahead } = await bringOver(this.#pool, entry.path, timeoutMs);
+        entry.ahead = ahead;
         entry.confirmed = true;
         entry.failures = 0;
         entry.lastFailure = undefined;

@@ -36,6 +36,8 @@ export interface HotEntry {
   wroteAt: number;
   /** What the log looked like then, so that Litestream's own writes to it are not taken for the application's. */
   seen: string;
+  /** Whether the replica's catalog is known to have the tenant, and this line of it. */
+  catalogued: boolean;
   /** Whether something is being done with it. */
   busy: boolean;
   /** When it was first found to be closed; 0 while it is not. */

@@ -17,6 +17,9 @@ const ANSWER_SLACK_MS = 1_000;
 /** Where the note is, in the data folder. */
 const NOTE = "replication.json";
 
+/** When a server acknowledges a write: the option `durability` of `createTenantry()`. */
+export type Durability = "normal" | "full" | "replicated";
+
 /** What the gate's other side does. */
 export interface GateKeeper {
   /** Brings what is committed of a tenant into the replica, within `timeoutMs`, and gives its number there. */
@@ -32,13 +35,14 @@ export class ReplicationGate {
   readonly #note: string;
 
   /** Opens the gate of a data folder. */
-  static async open(dataDir: string, keeper: GateKeeper): Promise<ReplicationGate> {
+  static async open(dataDir: string, keeper: GateKeeper, durability: Durability): Promise<ReplicationGate> {
     // Not in the data folder: a socket's path is short.
     const dir = await mkdtemp(join(tmpdir(), "tenantry-gate-"));
     const socketPath = join(dir, "s");
     const server = createServer((asked, answer) => {
       const work = async (): Promise<unknown> => {
         if (asked.url === "/report") return keeper.report();
+        if (asked.url === "/durability") return { durability };
         const { tenant, timeoutMs } = (await json(asked)) as { tenant: string; timeoutMs: number };
         return { txid: await keeper.replicated(parseTenantId(tenant), timeoutMs) };
       };
@@ -84,9 +88,19 @@ export async function askReplicated(dataDir: string, id: TenantId, timeoutMs: nu
 }
 
 /** What the server that replicates a data folder reports; undefined where there is none. */
-export async function askReport(dataDir: string): Promise<unknown> {
+export function askReport(dataDir: string): Promise<unknown> {
+  return askIfThere(dataDir, "/report");
+}
+
+/** The rule of the server that replicates a data folder; undefined where there is none. */
+export async function askDurability(dataDir: string): Promise<Durability | undefined> {
+  const answer = await askIfThere(dataDir, "/durability");
+  return (answer as { readonly durability: Durability } | undefined)?.durability;
+}
+
+async function askIfThere(dataDir: string, path: string): Promise<unknown> {
   try {
-    return await ask(dataDir, "/report", {}, DEFAULT_REPLICATED_TIMEOUT_MS);
+    return await ask(dataDir, path, {}, DEFAULT_REPLICATED_TIMEOUT_MS);
   } catch (error) {
     // No note, or the note of a server that has been killed.
     if (error instanceof Error && "code" in error && ABSENT.has(String(error.code))) return undefined;

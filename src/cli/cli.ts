@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { askDurability } from "../backups/replication-gate.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { createTenantry, type Tenantry } from "../tenantry.ts";
 import type { TenantryOptions } from "../tenantry-options.ts";
@@ -102,9 +103,14 @@ export class Cli {
     }
   }
 
-  /** Runs `fn` with the data folder open, and closes it whatever happens. */
+  /**
+   * Runs `fn` with the data folder open, and closes it whatever happens. What is written is acknowledged by the rule
+   * of the server that replicates the folder, if there is one.
+   */
   async use<T>(options: OpenOptions, fn: (tenantry: Tenantry) => Promise<T>): Promise<T> {
-    await using tenantry = await this.open(options);
+    // Without migrations it opens no tenant's database.
+    const durability = options.migrations ? await askDurability(resolve(this.settings.data)) : undefined;
+    await using tenantry = await this.open({ durability, ...options });
     return await fn(tenantry);
   }
 }
