@@ -172,6 +172,51 @@ test("a source that is written to while it is read is found out", async () => {
   });
 });
 
+test("of two copies into one target at once, the one that came later goes on, and it is whole", async () => {
+  const { handle: source } = await oddDatabase();
+  const { server, handle } = await remote();
+  const end = libsqlTarget(handle);
+  let later: Promise<unknown> | undefined;
+  let writes = 0;
+  const earlier: CopyTarget = {
+    ...end,
+    async write(statements) {
+      if (++writes === 20) {
+        later = copyDatabase({ db: source, stable: true }, end, { sha256 });
+        await later;
+      }
+      return end.write(statements);
+    },
+  };
+  await expect(copyDatabase({ db: source, stable: true }, earlier, { sha256 })).rejects.toMatchObject({
+    code: "COPY_REFUSED",
+    message: expect.stringContaining("Another copy"),
+  });
+  await later;
+  expect(await rowsOf(await server.handleOf("acme"), "SELECT count(*) FROM large")).toEqual([[300]]);
+});
+
+test("rows that are large are read and written a few at a time", async () => {
+  const { handle: source } = await oddDatabase();
+  await source.exec("CREATE TABLE heavy (b BLOB)");
+  for (let n = 0; n < 40; n++) {
+    await source.run({ sql: "INSERT INTO heavy VALUES (randomblob(900000))", params: [] });
+  }
+  const { handle } = await remote();
+  const end = libsqlTarget(handle);
+  let largest = 0;
+  const measured: CopyTarget = {
+    ...end,
+    write: (statements) => {
+      const bytes = statements.reduce((sum, { sql, params }) => sum + sql.length + params.join("").length, 0);
+      largest = Math.max(largest, bytes);
+      return end.write(statements);
+    },
+  };
+  await copyDatabase({ db: source, stable: true }, measured, { sha256 });
+  expect(largest).toBeLessThan(9_000_000);
+});
+
 test("memory does not grow with the database", async () => {
   const { handle: source } = await oddDatabase(12_000);
   const { handle } = await remote();

@@ -2,7 +2,8 @@
 import { hash } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { SCHEMA_TABLE, type TableDigest, tableDigests } from "../src/database/table-digest.ts";
+import { type TableDigest, tableDigests } from "../src/database/table-digest.ts";
+import { SCHEMA_TABLE } from "../src/database/table-shape.ts";
 import type { LocalHandle } from "../src/drivers/local/local-handle.ts";
 import { tempDatabase } from "./support/temp-database.ts";
 

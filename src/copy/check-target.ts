@@ -121,6 +121,9 @@ function isInfinite(column: string): string {
 }
 
 async function sizeOf(db: SqlRunner): Promise<number> {
+  // Where a database is its own server, it may not be asked about its pages, and tells its size with each answer.
+  const { meta } = await db.run({ sql: "SELECT 1", params: [] });
+  if (meta.size_after > 0) return meta.size_after;
   const { rows } = await db.run({
     sql: "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
     params: [],

@@ -1,11 +1,13 @@
 // Owns copying a whole database into an empty one, whichever drivers the two are of: the order, the mark by which a
 // copy that was cut short is known, and the proof that it is the same. Opens and closes neither.
 import type { Statement } from "../drivers/driver.ts";
-import { isContent, SCHEMA_TABLE, type TableDigest, tableDigests } from "../database/table-digest.ts";
+import { isContent, type TableDigest, tableDigests } from "../database/table-digest.ts";
+import { SCHEMA_TABLE } from "../database/table-shape.ts";
 import { quotedName } from "../sql/quoted-name.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { assertFits, leftovers } from "./check-target.ts";
 import type { CopySource, CopyTarget } from "./copy-end.ts";
+import { CopyMark } from "./copy-mark.ts";
 import { COPY_MARK, type CopyPlan, isCopied, planCopy, type PlannedTable } from "./copy-plan.ts";
 import { countRows, rowPages } from "./copy-rows.ts";
 
@@ -33,7 +35,7 @@ export interface CopyReport {
 /**
  * Copies schema, rows, indexes, views, triggers and the journal, and compares both sides by a digest of each table.
  * Memory does not grow with the database. Killed at any point, the target has a table `_tenantry_copy`, and the next
- * copy begins anew.
+ * copy begins anew; of two at once the one that came later goes on.
  *
  * @throws {TenantryError} `COPY_REFUSED` and `DATABASE_EXISTS`, before anything is written; `COPY_DIFFERS`
  */
@@ -46,16 +48,20 @@ export async function copyDatabase(
   await assertFits(source.db, plan, target.limits, target.shadowTables);
   const old = await leftovers(target.db);
 
-  await target.write([{ sql: `CREATE TABLE IF NOT EXISTS ${COPY_MARK} (begun_at TEXT)`, params: [] }]);
-  await clear(target, old);
-  const rows = await copyTables(source, target, plan, onProgress);
-  for (const { sql } of plan.after) await target.write([{ sql, params: [] }]);
-  await copySequences(source, target);
+  const mark = new CopyMark(target);
+  await mark.take(old.length > 0);
+  const held = { ...target, write: mark.write };
+  await clear(held, old);
+  const rows = await copyTables(source, held, plan, onProgress);
+  await copySequences(source, held);
 
   const tables = await verify(source, target, plan, sha256, onProgress);
-  await target.write([{ sql: `DROP TABLE ${COPY_MARK}`, params: [] }]);
+  await mark.drop();
   return { rows, tables };
 }
+
+/** The journal of migrations: the last that is copied. */
+const JOURNAL = "d1_migrations";
 
 async function clear(target: CopyTarget, old: readonly { type: string; name: string }[]): Promise<void> {
   const order = ["trigger", "view", "table"];
@@ -72,7 +78,7 @@ async function clear(target: CopyTarget, old: readonly { type: string; name: str
 async function copyTables(
   source: CopySource,
   target: CopyTarget,
-  { tables }: CopyPlan,
+  { tables, after }: CopyPlan,
   onProgress: CopyOptions["onProgress"],
 ): Promise<number> {
   let total = 0;
@@ -84,8 +90,7 @@ async function copyTables(
     else await target.write([{ sql: table.sql, params: [] }]);
   }
   let done = 0;
-  for (const table of tables) {
-    if (table.kind === "virtual" && (target.shadowTables || isRebuilt(table))) continue;
+  const copyRows = async (table: PlannedTable): Promise<void> => {
     for await (const { rows, statements } of rowPages(source.db, table, target.maxStatementBytes)) {
       await target.write(statements).catch((error: unknown) => {
         throw aboutRows(table, error);
@@ -93,12 +98,19 @@ async function copyTables(
       done += rows;
       onProgress?.({ phase: "copying", table: table.name, done, total });
     }
+  };
+  for (const table of tables) {
+    if (table.kind === "virtual" && (target.shadowTables || isRebuilt(table))) continue;
+    if (table.name !== JOURNAL) await copyRows(table);
   }
   for (const table of tables) {
     if (table.kind !== "virtual" || target.shadowTables || !isRebuilt(table)) continue;
     const name = quotedName(table.name);
     await target.write([{ sql: `INSERT INTO ${name} (${name}) VALUES ('rebuild')`, params: [] }]);
   }
+  for (const { sql } of after) await target.write([{ sql, params: [] }]);
+  // Who opens a half-made copy as a tenant finds that its migrations have not run, and that they cannot.
+  for (const table of tables) if (table.name === JOURNAL) await copyRows(table);
   return done;
 }
 

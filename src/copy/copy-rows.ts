@@ -1,6 +1,7 @@
 // Owns a table's rows on their way: read in pages of bounded size, written as statements of bounded length.
 // Knows no schema but the table's own.
 import type { SqlRunner, Statement } from "../drivers/driver.ts";
+import { readPage } from "../database/read-page.ts";
 import { exactColumn, exactLiteral } from "../sql/exact-value.ts";
 import { quotedName } from "../sql/quoted-name.ts";
 import type { PlannedTable } from "./copy-plan.ts";
@@ -39,20 +40,18 @@ export async function* rowPages(
   const head = `INSERT INTO ${quotedName(name)} (${inserted.map(quotedName).join(", ")}) VALUES `;
   let last: readonly unknown[] | undefined;
   for (let limit = FIRST_PAGE_ROWS; ;) {
-    const { rows } = await db.run(
-      {
-        sql: `${select} ${last ? next : ""} ORDER BY ${keys} LIMIT ${limit}`,
-        params: last ?? [],
-      },
-      { rows: "arrays", integers: "bigint" },
-    );
-    const values = (rows as unknown[][]).map((row) => row.slice(0, inserted.length));
+    const before = last;
+    const { rows, limit: asked } = await readPage(db, limit, (most) => ({
+      sql: `${select} ${before ? next : ""} ORDER BY ${keys} LIMIT ${most}`,
+      params: before ?? [],
+    }));
+    const values = rows.map((row) => row.slice(0, inserted.length));
     const statements = insertStatements(head, values, maxStatementBytes);
     const bytes = statements.reduce((sum, { sql, params }) => sum + sql.length + lengthOf(params), 0);
     if (rows.length > 0) yield { rows: rows.length, bytes, statements };
-    last = (rows as unknown[][]).at(-1)?.slice(inserted.length);
-    if (rows.length < limit || last === undefined) return;
-    limit = Math.max(1, Math.min(MAX_PAGE_ROWS, Math.floor((limit * PAGE_BYTES) / (bytes + 1))));
+    last = rows.at(-1)?.slice(inserted.length);
+    if (rows.length < asked || last === undefined) return;
+    limit = Math.max(1, Math.min(MAX_PAGE_ROWS, Math.floor((asked * PAGE_BYTES) / (bytes + 1))));
   }
 }
 

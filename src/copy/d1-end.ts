@@ -1,26 +1,37 @@
-// Owns D1 databases as targets of copies: its limits, which it would tell of only half-way.
+// Owns D1 databases, and those that are like them, as targets of copies: limits which they would tell of only half-way.
 // The way of the rows is copy-database.ts's.
 import type { Handle } from "../drivers/driver.ts";
 import type { CopyTarget } from "./copy-end.ts";
 
 const MAX_VALUE_BYTES = 2_000_000;
 
+/** What D1 holds, and a Durable Object: both are SQLite with the same limits. */
+const D1_LIMITS = {
+  maxDatabaseBytes: 10 * 1024 ** 3,
+  maxValueBytes: MAX_VALUE_BYTES / 2,
+  maxRowBytes: MAX_VALUE_BYTES,
+  // Of 100: a result that is compared has the rowid as well.
+  maxColumns: 99,
+  maxSqlBytes: 100_000,
+  // Its answers are JSON.
+  finite: true,
+  modules: new Set(["fts5", "rtree", "rtree_i32"]),
+};
+
 /** An empty D1 database. Blobs beyond half of D1's limit are refused: they travel as hexadecimal text. */
 export function d1Target(handle: Handle): CopyTarget {
+  return batchTarget(handle, "D1");
+}
+
+/** An empty tenant of another Tenantry, whose database may be a Durable Object. */
+export function tenantTarget(handle: Handle): CopyTarget {
+  return batchTarget(handle, "A tenant of another Tenantry");
+}
+
+function batchTarget(handle: Handle, name: string): CopyTarget {
   return {
     db: handle,
-    limits: {
-      name: "D1",
-      maxDatabaseBytes: 10 * 1024 ** 3,
-      maxValueBytes: MAX_VALUE_BYTES / 2,
-      maxRowBytes: MAX_VALUE_BYTES,
-      // Of 100: a result that is compared has the rowid as well.
-      maxColumns: 99,
-      maxSqlBytes: 100_000,
-      // Its answers are JSON.
-      finite: true,
-      modules: new Set(["fts5", "rtree", "rtree_i32"]),
-    },
+    limits: { name, ...D1_LIMITS },
     maxStatementBytes: 90_000,
     shadowTables: false,
     // Foreign keys cannot be off there.

@@ -4,64 +4,48 @@
 import { createHash } from "node:crypto";
 import type { SqlRunner } from "../drivers/driver.ts";
 import { isContent, type TableDigest } from "../database/table-digest.ts";
+import { SCHEMA_SHAPE, type TableShape, tableShapes } from "../database/table-shape.ts";
 import { quotedName } from "../sql/quoted-name.ts";
 
 /** Bytes that are in memory at once. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 const MAX_PAGE_ROWS = 5_000;
 
-interface Shape {
-  readonly name: string;
-  readonly columns: readonly string[];
-  readonly key: readonly string[];
-}
-
 /** Every table, virtual ones by those in which they keep their content, and the schema as `sqlite_schema`. */
 export async function* streamDigests(db: SqlRunner): AsyncGenerator<TableDigest, void, undefined> {
-  const { rows } = await db.run(
-    {
-      sql: `SELECT name, wr FROM pragma_table_list
-            WHERE schema = 'main' AND type IN ('table', 'shadow') ORDER BY name`,
-      params: [],
-    },
-    { rows: "arrays" },
-  );
-  for (const [name, withoutRowid] of rows as [string, number][]) {
-    if (name !== "sqlite_schema" && isContent(name)) {
-      yield await digestOf(db, await shapeOf(db, name, withoutRowid !== 0));
-    }
-  }
-  yield await digestOf(db, {
-    name: "sqlite_schema",
-    columns: ["type", "name", "tbl_name", "sql"],
-    key: ["rowid"],
-  });
+  for await (const shape of tableShapes(db, isContent)) yield await digestOf(db, shape);
+  yield await digestOf(db, SCHEMA_SHAPE);
 }
 
-async function shapeOf(db: SqlRunner, name: string, withoutRowid: boolean): Promise<Shape> {
-  const { rows } = await db.run(
-    { sql: "SELECT name, pk, hidden FROM pragma_table_xinfo(?)", params: [name] },
-    { rows: "arrays" },
-  );
-  const all = rows as [column: string, key: number, hidden: number][];
-  const names = new Set(all.map(([column]) => column.toLowerCase()));
-  const columns = all.filter(([, , hidden]) => hidden < 2).map(([column]) => column);
-  const rowid = ["rowid", "_rowid_", "oid"].find((one) => !names.has(one));
-  if (!withoutRowid && rowid !== undefined) return { name, columns: [rowid, ...columns], key: [rowid] };
-  const key = all.filter(([, place]) => place > 0).toSorted(([, a], [, b]) => a - b);
-  return { name, columns, key: (key.length > 0 ? key : all).map(([column]) => column) };
-}
-
-async function digestOf(db: SqlRunner, { name, columns, key }: Shape): Promise<TableDigest> {
+/** Pages by their last key; without a way to tell rows apart, by counting them off. */
+async function digestOf(db: SqlRunner, { name, columns, key, rowid }: TableShape): Promise<TableDigest> {
   const table = quotedName(name);
-  const keys = key.map(quotedName).join(", ");
-  const marks = key.map(() => "?").join(", ");
-  const limit = await pageRows(db, table, columns);
-  const line = columns.map(inBytes).join(" || ");
+  const counted = rowid === null ? columns : [...new Set([rowid, ...columns])];
+  const limit = await pageRows(db, table, counted);
+  const line = counted.map(inBytes).join(" || ");
   const hash = createHash("sha256");
   let count = 0;
-  let last: readonly unknown[] = [];
-  for (;;) {
+  const read = async (where: string, params: readonly unknown[]): Promise<number> => {
+    const { rows } = await db.run(
+      {
+        sql: `SELECT CAST(group_concat(line, '') AS BLOB), count(*)
+              FROM (SELECT ${line} AS line FROM ${table} ${where})`,
+        params,
+      },
+      { rows: "arrays" },
+    );
+    const [bytes, found] = rows[0] as [Uint8Array | null, number];
+    if (bytes !== null) hash.update(bytes);
+    count += found;
+    return found;
+  };
+  if (key.length === 0) {
+    while ((await read("LIMIT ? OFFSET ?", [limit, count])) === limit);
+    return { table: name, rows: count, digest: hash.digest("hex") };
+  }
+  const keys = key.map(quotedName).join(", ");
+  const marks = key.map(() => "?").join(", ");
+  for (let last: readonly unknown[] = []; ;) {
     const after = last.length > 0 ? `WHERE (${keys}) > (${marks})` : "";
     const { rows: ends } = await db.run(
       {
@@ -72,17 +56,7 @@ async function digestOf(db: SqlRunner, { name, columns, key }: Shape): Promise<T
     );
     const end = ends[0] as unknown[] | undefined;
     const upTo = end ? `${after === "" ? "WHERE" : "AND"} (${keys}) <= (${marks})` : "";
-    const { rows } = await db.run(
-      {
-        sql: `SELECT CAST(group_concat(line, '') AS BLOB), count(*)
-              FROM (SELECT ${line} AS line FROM ${table} ${after} ${upTo} ORDER BY ${keys})`,
-        params: [...last, ...(end ?? [])],
-      },
-      { rows: "arrays" },
-    );
-    const [bytes, read] = rows[0] as [Uint8Array | null, number];
-    if (bytes !== null) hash.update(bytes);
-    count += read;
+    await read(`${after} ${upTo} ORDER BY ${keys}`, [...last, ...(end ?? [])]);
     if (end === undefined) return { table: name, rows: count, digest: hash.digest("hex") };
     last = end;
   }

@@ -3,6 +3,8 @@
 import type { SqlRunner } from "../drivers/driver.ts";
 import { blobBytes, exactColumn } from "../sql/exact-value.ts";
 import { quotedName } from "../sql/quoted-name.ts";
+import { readPage } from "./read-page.ts";
+import { SCHEMA_SHAPE, type TableShape, tableShapes } from "./table-shape.ts";
 
 /** Rows of the first page of a table; later ones are as long as their rows are short. */
 const FIRST_PAGE_ROWS = 100;
@@ -12,9 +14,6 @@ const PAGE_BYTES = 256 * 1024;
 
 /** Digests are added up modulo this. */
 const MODULUS = 1n << 256n;
-
-/** The table under which the schema itself is digested. */
-export const SCHEMA_TABLE = "sqlite_schema";
 
 /** The content of one table. */
 export interface TableDigest {
@@ -32,13 +31,6 @@ export interface TableDigestOptions {
   readonly includes?: (table: string) => boolean;
 }
 
-interface Shape {
-  readonly name: string;
-  readonly columns: readonly string[];
-  /** What the rows are ordered by, and pages go on from: a rowid's name, or the columns of the primary key. */
-  readonly key: readonly string[];
-}
-
 /**
  * Every table by name, virtual ones by the tables that they keep their content in, and the schema as
  * {@link SCHEMA_TABLE}. Exact for every storage class: 1, 1.0, '1' and x'31' differ, as do two texts that are
@@ -52,20 +44,8 @@ export async function* tableDigests(
   db: SqlRunner,
   { sha256, includes = isContent }: TableDigestOptions,
 ): AsyncGenerator<TableDigest, void, undefined> {
-  yield await digestOf(db, SCHEMA, sha256, includes);
-  const { rows } = await db.run(
-    {
-      sql: `SELECT name, wr FROM pragma_table_list
-            WHERE schema = 'main' AND type IN ('table', 'shadow') ORDER BY name`,
-      params: [],
-    },
-    { rows: "arrays" },
-  );
-  for (const [name, withoutRowid] of rows as [string, number][]) {
-    if (name !== SCHEMA_TABLE && includes(name)) {
-      yield await digestOf(db, await shapeOf(db, name, withoutRowid !== 0), sha256);
-    }
-  }
+  yield await digestOf(db, SCHEMA_SHAPE, sha256, includes);
+  for await (const shape of tableShapes(db, includes)) yield await digestOf(db, shape, sha256);
 }
 
 /** Whether a table's rows are somebody's: `sqlite_sequence` is, what `ANALYZE` noted is not. */
@@ -73,33 +53,9 @@ export function isContent(table: string): boolean {
   return table === "sqlite_sequence" || !/^(?:sqlite_|_litestream_|_cf_)/i.test(table);
 }
 
-const SCHEMA: Shape = {
-  name: SCHEMA_TABLE,
-  columns: ["type", "name", "tbl_name", "sql"],
-  key: ["rowid"],
-};
-
-async function shapeOf(db: SqlRunner, name: string, withoutRowid: boolean): Promise<Shape> {
-  const { rows } = await db.run(
-    { sql: "SELECT name, pk, hidden FROM pragma_table_xinfo(?)", params: [name] },
-    { rows: "arrays" },
-  );
-  const all = rows as [column: string, key: number, hidden: number][];
-  const names = new Set(all.map(([column]) => column.toLowerCase()));
-  // What is computed from other columns says nothing new.
-  const columns = all.filter(([, , hidden]) => hidden < 2).map(([column]) => column);
-  if (withoutRowid) {
-    const key = all.filter(([, place]) => place > 0).toSorted(([, a], [, b]) => a - b);
-    return { name, columns, key: key.map(([column]) => column) };
-  }
-  const rowid = ["rowid", "_rowid_", "oid"].find((one) => !names.has(one));
-  // With all three names taken there is no other way to the rows than by counting them off.
-  return { name, columns, key: rowid === undefined ? [] : [rowid] };
-}
-
 async function digestOf(
   db: SqlRunner,
-  { name, columns, key }: Shape,
+  { name, columns, key }: TableShape,
   sha256: TableDigestOptions["sha256"],
   includes?: (table: string) => boolean,
 ): Promise<TableDigest> {
@@ -112,14 +68,12 @@ async function digestOf(
   let seen = 0;
   let last: readonly unknown[] | undefined;
   for (let limit = FIRST_PAGE_ROWS; ;) {
-    const page = await db.run(
-      {
-        sql: `${select} ${last ? next : ""} ${order}`,
-        params: key.length > 0 ? [...(last ?? []), limit] : [limit, seen],
-      },
-      { rows: "arrays", integers: "bigint" },
-    );
-    const rows = page.rows as unknown[][];
+    const before = last;
+    const offset = seen;
+    const { rows, limit: asked } = await readPage(db, limit, (most) => ({
+      sql: `${select} ${before ? next : ""} ${order}`,
+      params: key.length > 0 ? [...(before ?? []), most] : [most, offset],
+    }));
     let bytes = 0;
     for (const row of rows) {
       const values = row.slice(0, columns.length);
@@ -132,8 +86,8 @@ async function digestOf(
     }
     seen += rows.length;
     last = rows.at(-1)?.slice(columns.length);
-    if (rows.length < limit || last === undefined) break;
-    limit = Math.max(1, Math.min(MAX_PAGE_ROWS, Math.floor((limit * PAGE_BYTES) / (bytes + 1))));
+    if (rows.length < asked || last === undefined) break;
+    limit = Math.max(1, Math.min(MAX_PAGE_ROWS, Math.floor((asked * PAGE_BYTES) / (bytes + 1))));
   }
   return { table: name, rows: count, digest: sum.toString(16).padStart(64, "0") };
 }
