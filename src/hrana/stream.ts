@@ -1,6 +1,6 @@
 // Owns a stream: what its requests do to the tenant's database, in order.
 // Knows no HTTP and no batons; the connection that a transaction needs is stream-connection.ts's.
-import type { ResultSet, RunOptions, SqlRunner, Statement } from "../drivers/driver.ts";
+import type { ResultSet, RunOptions, SqlRunner, Statement, StatementDescription } from "../drivers/driver.ts";
 import type { Guard } from "../sql/guard.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import { parametersOf } from "../sql/parameters.ts";
@@ -15,6 +15,7 @@ import { argumentsInOrder } from "./statement-arguments.ts";
 import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
 import { StoredSql } from "./stored-sql.ts";
 import { type PinnedSession, StreamConnection } from "./stream-connection.ts";
+import { MAX_QUOTED_STRINGS, withQuotedString } from "./quoted-strings.ts";
 import { conditionHolds, type Outcomes } from "./step-condition.ts";
 import type { Batch, SqlReference, Stmt, StreamRequest } from "./stream-request.ts";
 import { wholeTransaction } from "./whole-transaction.ts";
@@ -282,7 +283,7 @@ export class Stream {
     const sql = this.#stored.text(reference);
     const { explain } = admitStatement(sql, work.access);
     await this.#connection.pin(work.access.openSession);
-    const { columns, readOnly } = this.#connection.describe(sql);
+    const { columns, readOnly } = this.#describeAsMeant(sql);
     const result = JSON.stringify({
       params: parametersOf(sql).map((name) => ({ name: name ?? null })),
       cols: columns.map(({ name, declaredType }) => ({ name, decltype: declaredType })),
@@ -292,11 +293,38 @@ export class Stream {
     return `,"result":${result}`;
   }
 
+  #describeAsMeant(sql: string, attempts = 0): StatementDescription {
+    try {
+      return this.#connection.describe(sql);
+    } catch (error) {
+      const meant = attempts < MAX_QUOTED_STRINGS ? withQuotedString(sql, error) : undefined;
+      if (meant === undefined) throw error;
+      return this.#describeAsMeant(meant, attempts + 1);
+    }
+  }
+
   /** A promise only where somebody has to be waited for: the statements of a batch follow one another at once. */
-  #run(stmt: Stmt, work: Work): MaybePromise<Done> {
+  #run(stmt: Stmt, work: Work, sql = this.#stored.text(stmt.sql), attempts = 0): MaybePromise<Done> {
+    try {
+      const running = this.#runText(sql, stmt, work);
+      return running instanceof Promise
+        ? running.catch((error: unknown) => this.#runAsMeant(error, stmt, work, sql, attempts))
+        : running;
+    } catch (error) {
+      return this.#runAsMeant(error, stmt, work, sql, attempts);
+    }
+  }
+
+  /** @throws `error`, where libSQL takes the statement for no other */
+  #runAsMeant(error: unknown, stmt: Stmt, work: Work, sql: string, attempts: number): MaybePromise<Done> {
+    const meant = attempts < MAX_QUOTED_STRINGS ? withQuotedString(sql, error) : undefined;
+    if (meant === undefined) throw error;
+    return this.#run(stmt, work, meant, attempts + 1);
+  }
+
+  #runText(sql: string, stmt: Stmt, work: Work): MaybePromise<Done> {
     const { access, options } = work;
     const { wantRows } = stmt;
-    const sql = this.#stored.text(stmt.sql);
     if (sql !== work.admitted?.sql) {
       const setting = foreignKeysSetting(sql);
       if (setting) return this.#setForeignKeys(setting.on, access);
