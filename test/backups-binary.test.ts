@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findLitestream } from "../src/backups/litestream-binary.ts";
+import { runLitestream } from "../src/backups/litestream-command.ts";
 
 let dir: string;
 
@@ -56,4 +57,16 @@ test("what is named is taken or refused: nothing else is looked for", async () =
       hint: expect.stringContaining("LITESTREAM_BIN"),
     });
   }
+});
+
+test("what it logs among its answer, as it does where it warns of an sftp host's key, is no part of that", async () => {
+  const path = await program(
+    "talks",
+    `echo 'time=2026-11-22T08:56:55.643Z level=WARN msg="sftp host key not verified" host=127.0.0.1:22'
+echo '['
+echo '  {"level": 0}'
+echo 'time=2026-11-22T08:56:56.643Z level=WARN msg="[again"'
+echo ']'`,
+  );
+  expect(JSON.parse(await runLitestream({ path, version: "0.5.17" }, ["ltx"]))).toEqual([{ level: 0 }]);
 });

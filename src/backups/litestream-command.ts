@@ -10,7 +10,10 @@ export class LitestreamFailure extends Error {
   override readonly name = "LitestreamFailure";
 }
 
-/** Runs Litestream and gives what it printed. @throws {LitestreamFailure} its own last words */
+/** What it logs; some of its commands do so among their answer. */
+const LOG_LINE = /^time=\S+ level=.*\n?/gm;
+
+/** Runs Litestream and gives what it answered. @throws {LitestreamFailure} its own last words */
 export async function runLitestream(
   { path }: LitestreamBinary,
   args: readonly string[],
@@ -22,7 +25,7 @@ export async function runLitestream(
   child.once("error", exit.reject);
   child.once("close", exit.resolve);
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit.promise]);
-  if (code === 0) return stdout;
+  if (code === 0) return stdout.replaceAll(LOG_LINE, "");
   const [last = ""] = stderr.trim().split("\n").slice(-1);
   const words = last.replace(/^Error: /, "") || `exit code ${code}`;
   throw new LitestreamFailure(words.replaceAll(/:\/\/[^/@\s]+@/g, "://"));
