@@ -34,7 +34,9 @@ test.skipIf(NO_LITESTREAM)(
     expect(progress).toEqual([1, 2, 3]);
     const result = run.results.find(({ tenant }) => tenant === "initech");
     // The schema, the journal and its sequence, and the notes.
-    expect(result).toMatchObject({ outcome: "passed", problem: null, txid: 1 });
+    // As many transactions as Litestream has made of them: more on a machine on which it is slow.
+    const initech = await tenantry.catalog.get(parseTenantId("initech"));
+    expect(result).toMatchObject({ outcome: "passed", problem: null, txid: initech?.backupTxid });
     expect(result?.rows).toBeGreaterThan(3);
     const record = await tenantry.catalog.get(ACME);
     expect(record?.backupVerifiedAt).toBeGreaterThan(0);

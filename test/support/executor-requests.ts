@@ -8,6 +8,9 @@ import {
   valueOf,
 } from "./running-server.ts";
 
+/** Milliseconds after which what is waited for will not come: on a busy machine a process is late by many seconds. */
+const PATIENCE_MS = 40_000;
+
 /** A server for all tests of a file; each takes tenants of its own. Starting executors takes a while. */
 export function sharedServer(options: RunningServerOptions): { readonly server: RunningTestServer } {
   const ends: (() => Promise<void>)[] = [];
@@ -29,7 +32,7 @@ export async function tenants(server: RunningTestServer, ...ids: readonly string
 /** Returns once the tenant's requests are answered: while an executor is replaced, some are turned away. */
 export async function untilServed(server: RunningTestServer, tenant = "acme"): Promise<void> {
   await vi.waitFor(async () => expect(valueOf(await server.query(tenant, "SELECT 1"))).toBe(1), {
-    timeout: 15_000,
+    timeout: PATIENCE_MS,
     interval: 20,
   });
 }
@@ -42,7 +45,7 @@ export function executor(server: RunningTestServer, name = "0"): PoolStats["exec
 /** Returns once the executor has that many jobs. */
 export async function untilRunning(server: RunningTestServer, count: number, name = "0"): Promise<void> {
   await vi.waitFor(() => expect(executor(server, name).running).toBe(count), {
-    timeout: 10_000,
+    timeout: PATIENCE_MS,
     interval: 5,
   });
 }
