@@ -24,7 +24,7 @@ export function resultText(done: Done): JsonText {
   let text = `{"cols":${columnsText(done.result)},"rows":[`;
   if (!done.wantRows) return text + end;
   const many = done.sink?.many;
-  if (many) return [text, many, end];
+  if (many) return [text, ...many, end];
   // A driver that has its rows from elsewhere, and what writes, give them themselves.
   const rows = done.result.rows.length > 0 ? done.result.rows : (done.sink?.few ?? []);
   for (let index = 0; index < rows.length; index++) {

@@ -26,8 +26,8 @@ const UNIT_BYTES = 3;
 
 /** Rows up to which they are kept as they are: a few are sooner written as text. */
 const FEW_ROWS = 64;
-/** Bytes of a writer at first. */
-const FIRST_BYTES = 64 * 1024;
+/** Bytes of a block: one that grew would be copied again and again, and take twice the memory while it is. */
+const BLOCK_BYTES = 64 * 1024;
 
 /** The rows of one result: a few are kept, many are written as they come. */
 export class ResultRows implements RowSink {
@@ -39,9 +39,9 @@ export class ResultRows implements RowSink {
     return this.#rows;
   }
 
-  /** A list of the rows without its brackets, if they are many. */
-  get many(): Uint8Array | undefined {
-    return this.#writer?.bytes;
+  /** A list of the rows without its brackets, one piece behind the other, if they are many. */
+  get many(): readonly Uint8Array[] | undefined {
+    return this.#writer?.pieces;
   }
 
   begin(): void {
@@ -52,7 +52,7 @@ export class ResultRows implements RowSink {
   row(row: readonly unknown[]): number {
     if (this.#writer) return this.#writer.row(row);
     if (this.#rows.push(row) <= FEW_ROWS) return bytesOfRow(row);
-    this.#writer = new RowWriter(FIRST_BYTES);
+    this.#writer = new RowWriter();
     // What was said of the others' size before is about what it is.
     for (const one of this.#rows) this.#writer.row(one);
     this.#rows = [];
@@ -72,20 +72,19 @@ function bytesOfRow(row: readonly unknown[]): number {
 }
 
 class RowWriter {
-  #bytes: Uint8Array;
+  readonly #full: Uint8Array[] = [];
+  #fullBytes = 0;
+  /** What is written to now, and how far. */
+  #bytes = new Uint8Array(BLOCK_BYTES);
   #length = 0;
 
-  constructor(expectedBytes: number) {
-    this.#bytes = new Uint8Array(expectedBytes);
-  }
-
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+  get pieces(): readonly Uint8Array[] {
+    return [...this.#full, this.#bytes.subarray(0, this.#length)];
   }
 
   /** @returns the bytes that were written */
   row(row: readonly unknown[]): number {
-    const before = this.#length;
+    const before = this.#fullBytes + this.#length;
     this.#makeRoom(AROUND);
     if (before > 0) this.#bytes[this.#length++] = COMMA;
     this.#bytes[this.#length++] = OPEN_LIST;
@@ -94,7 +93,7 @@ class RowWriter {
       this.#value(row[index]);
     }
     this.#bytes[this.#length++] = CLOSE_LIST;
-    return this.#length - before;
+    return this.#fullBytes + this.#length - before;
   }
 
   /** Leaves room for what comes around the next value. */
@@ -170,10 +169,10 @@ class RowWriter {
   }
 
   #makeRoom(count: number): void {
-    const needed = this.#length + count;
-    if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
+    if (this.#length + count <= this.#bytes.length) return;
+    this.#full.push(this.#bytes.subarray(0, this.#length));
+    this.#fullBytes += this.#length;
+    this.#bytes = new Uint8Array(Math.max(count, BLOCK_BYTES));
+    this.#length = 0;
   }
 }
