@@ -81,10 +81,10 @@ export interface CatalogStats {
 
 /** How to look for a tenant. */
 export interface GetTenantOptions {
-  /** As the database has it at this moment, not this turn of the event loop. @default false */
+  /** As the database has it at this moment. @default false */
   readonly fresh?: boolean | undefined;
   /**
-   * As others have left it up to this moment, not this turn; what waits here to be written counts, too. A
+   * As others have left it up to this moment, acknowledged or not; what waits here to be written counts, too. A
    * tenth of the cost of `fresh`.
    * @default false
    */
@@ -94,8 +94,9 @@ export interface GetTenantOptions {
 }
 
 /**
- * What tenants exist and their state. What this process writes is seen by it at once; what another process
- * writes is seen in the next turn of the event loop (with `dataVersion`) or within `cacheMs`.
+ * What tenants exist and their state. What this process writes is seen by it at once. Where there is `dataVersion`,
+ * a change of a state, a host or a key resolves when every process sees it, a millisecond or two after the commit;
+ * without it others see what was written within `cacheMs`.
  */
 export interface Catalog extends AsyncDisposable {
   /** What is known of tenants' replicas. */
@@ -257,6 +258,11 @@ export async function openCatalog({
 
   let ownChanges = 0;
   const counted = <T>(change: Promise<T>): Promise<T> => change.finally(() => ownChanges++);
+  const seen = async <T>(change: Promise<T>): Promise<T> => {
+    const result = await change;
+    await freshness.seenByOthers();
+    return result;
+  };
   let generation = freshness.generation;
   let closing: Promise<void> | undefined;
   const whileOpen = (): void => {
@@ -286,8 +292,8 @@ export async function openCatalog({
       whileOpen();
       return counted(creations.create(tenant));
     },
-    setState: (id, change, actor) => counted(changes.setState(id, change, actor)),
-    update: (id, update) => counted(changes.update(id, update)),
+    setState: (id, change, actor) => seen(counted(changes.setState(id, change, actor))),
+    update: (id, update) => seen(counted(changes.update(id, update))),
     recordMigrated(ids, schema) {
       whileOpen();
       const change = { schemaVersion: schema.version, schemaHash: schema.hash, updatedAt: clock() };
@@ -313,17 +319,19 @@ export async function openCatalog({
       return tenants.countBehind(hash, states);
     },
 
-    addAlias: (host, id, actor) => aliases.add(host, id, actor),
-    removeAlias: (host, actor) => aliases.remove(host, actor),
+    addAlias: (host, id, actor) => seen(aliases.add(host, id, actor)),
+    removeAlias: (host, actor) => seen(aliases.remove(host, actor)),
     peekHost: (host) => hosts.peek(host),
     tenantOfHost: (host) => aliases.tenantOf(host),
     aliasesOf: (id) => aliases.of(id),
 
     addKey: (key, actor) =>
-      anyKey.keep(
-        ANY_KEY,
-        () => keys.add(key, actor),
-        () => true,
+      seen(
+        anyKey.keep(
+          ANY_KEY,
+          () => keys.add(key, actor),
+          () => true,
+        ),
       ),
     peekKey: (hash) => keys.peek(hash),
     findKey: (hash) => keys.find(hash),
@@ -334,8 +342,8 @@ export async function openCatalog({
       deferred.used(id, clock());
     },
     listKeys: (query) => keys.list(query),
-    revokeKey: (id, actor) => keys.revoke(id, actor),
-    rotateKey: (id, newHash, graceSeconds, actor) => keys.rotate(id, newHash, graceSeconds, actor),
+    revokeKey: (id, actor) => seen(keys.revoke(id, actor)),
+    rotateKey: (id, newHash, graceSeconds, actor) => seen(keys.rotate(id, newHash, graceSeconds, actor)),
 
     audit: async (act) => void (await handle.run(auditStatement(act, clock()))),
     listAudit: (query) => listAudit(handle, query),

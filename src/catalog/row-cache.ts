@@ -1,6 +1,5 @@
 // Owns rows of the catalog in memory, and knowing when they may no longer be true.
 // Does not know what the rows are.
-import { EventLoopTurn } from "../event-loop-turn.ts";
 import { RecentMap } from "../recent-map.ts";
 
 /** What a {@link Freshness} is made with. */
@@ -17,12 +16,16 @@ export interface FreshnessOptions {
 /** The end of a row that holds until somebody writes. */
 const NEVER = Number.POSITIVE_INFINITY;
 
+/** Milliseconds for which nobody asks again whether others have written. */
+const ASK_EVERY_MS = 1;
+
 /** Milliseconds after which a read or write that has not ended is taken for one that was given up. */
 const MAX_RUNNING_MS = 60_000;
 
 /**
- * Knows whether somebody else has written since the rows in memory were read. It asks at most once in a turn
- * of the event loop, so that who commits in one process and then sends a request to another is seen there.
+ * Knows whether somebody else has written since the rows in memory were read. It asks at most once a millisecond,
+ * and who has written waits as long before he says so: so whoever hears of a change, and then sends a request to
+ * another process, is seen to have made it there (decisions/020-rows-in-memory.md).
  */
 export class Freshness {
   readonly cacheMs: number;
@@ -30,8 +33,7 @@ export class Freshness {
   readonly ioPerRequest: boolean;
   readonly #dataVersion: (() => number) | undefined;
   readonly #caches: { clear(): void }[] = [];
-  readonly #turn = new EventLoopTurn();
-  #checkedIn = -1;
+  #askedAt = Number.NEGATIVE_INFINITY;
   #seen: number | undefined;
   #drops = 0;
 
@@ -65,13 +67,22 @@ export class Freshness {
     this.#caches.push(cache);
   }
 
-  /** Drops what is in memory if somebody else had written when this turn's first caller asked. */
+  /** Drops what is in memory if somebody else has written, and has been told that it is done. */
   check(): void {
     if (this.timed) return;
-    const turn = this.#turn.number;
-    if (turn === this.#checkedIn) return;
-    this.#checkedIn = turn;
+    const now = performance.now();
+    if (now - this.#askedAt < ASK_EVERY_MS) return;
+    this.#askedAt = now;
     this.checkNow();
+  }
+
+  /** Resolves once nobody else holds what was read before now for true. Nothing where rows are timed. */
+  async seenByOthers(): Promise<void> {
+    if (this.timed) return;
+    const written = performance.now();
+    do {
+      await new Promise((resolve) => void setTimeout(resolve, ASK_EVERY_MS));
+    } while (performance.now() - written < ASK_EVERY_MS);
   }
 
   /** Drops what is in memory if somebody else has written up to now. Knows nothing where rows are timed. */

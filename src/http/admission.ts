@@ -52,9 +52,11 @@ export function admission({ access, catalog, resolver, rate }: AdmissionParts): 
     const record = catalog.peek(tenant) ?? (await catalog.get(tenant));
     if (record === undefined) throw unknownTenant(tenant);
     // Open means that nobody has made a key: for this tenant somebody has.
-    if (record.jwtKey !== null && caller === LOCAL_CALLER)
-      caller = await access.callerByKeyOf(tenant, header);
-    authorize(caller, { scope: "read", tenant, incarnation: record.incarnation });
+    const keyed = record.jwtKey !== null && caller === LOCAL_CALLER;
+    if (keyed) caller = await access.callerByKeyOf(tenant, header);
+    if (keyed || caller.incarnation !== null) {
+      authorize(caller, { scope: "read", tenant, incarnation: record.incarnation });
+    }
     if (rate) await rate(tenant);
     return { caller, tenant, record };
   };

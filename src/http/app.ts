@@ -22,7 +22,7 @@ import { InFlight } from "./in-flight.ts";
 import type { RouteDescription } from "./openapi/route-description.ts";
 import { unanswered } from "./not-found.ts";
 import { adminOpenApi, ROUTES } from "./openapi/admin-openapi.ts";
-import { createTenantResolver, type TenantResolver } from "./resolve-tenant.ts";
+import { createTenantResolver, headersOf, type TenantResolver } from "./resolve-tenant.ts";
 import { remoteAddressOf } from "./remote-address.ts";
 import { routeLabel } from "./route-label.ts";
 import type { OnInternalError } from "./shown-error.ts";
@@ -135,7 +135,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
 
   const admin = new Hono<AdminEnv>();
   const requireAdmin = async (c: Context): Promise<Caller> => {
-    const caller = await access.callerOf((name) => c.req.header(name), remoteAddressOf(c));
+    const caller = await access.callerOf(headersOf(c), remoteAddressOf(c));
     authorize(caller, { scope: "admin" });
     return caller as Caller;
   };
@@ -175,7 +175,12 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     resolver,
     rate: parts.tenantRate?.(settings.maxRequestsPerSecond),
   });
-  const context = tenantContext({ admit, tenants, limits, inFlight, onTenant });
+  const context = tenantContext({
+    admit,
+    inFlight,
+    onTenant,
+    ...(!parts.forward && { database: { tenants, limits } }),
+  });
   const document = adminOpenApi({
     routes: [...ROUTES, ...(namespaces?.described ?? [])].filter(isThere(hono)),
   });

@@ -1,7 +1,6 @@
 // Owns what the HTTP rooms hand to each other through Hono's context.
 // Sets none of it: the app puts it there, the routes read it.
 import type { Caller } from "../auth/caller.ts";
-import type { TenantDatabase } from "../database/tenant-database.ts";
 import type { SqlRunner } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
 
@@ -24,15 +23,13 @@ export interface TenantryEnv {
     tenant: TenantId;
     /** Runs SQL on the tenant's database for as long as the request lasts. */
     runner: SqlRunner;
-    /** The tenant's database with D1's API. */
-    db: TenantDatabase;
     /** Who asks, as the authorising room found out. */
     caller: Caller;
     limits: RequestLimits;
     /** Names this tenant's database in caches: the tenant's id and its incarnation. */
     schemaKey: string;
-    /** Milliseconds that the tenant's requests may take; null for the server's own limit. */
-    statementTimeoutMs: number | null;
+    /** Milliseconds that the tenant's requests may take. @default the server's own limit */
+    statementTimeoutMs?: number;
     /** Whether the driver gives and takes 64-bit integers exactly: its capability `bigint`. */
     exactIntegers: boolean;
     /** Whether the driver has connections to pin: its capability `sessions`. @default true */

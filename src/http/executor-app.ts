@@ -2,7 +2,6 @@
 // Checks no credentials: the main process has.
 import { Hono } from "hono";
 import { includesScope, type Scope } from "../auth/caller.ts";
-import { tenantDatabase } from "../database/tenant-database.ts";
 import { createGuard } from "../sql/guard.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import type { Tenants } from "../tenants/tenants.ts";
@@ -43,10 +42,8 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
   hono.use(async (c, next) => {
     const { incarnation, scope } = c.env;
     const tenant = parseTenantId(c.env.tenant);
-    const runner = tenants.runner(tenant);
     c.set("tenant", tenant);
-    c.set("runner", runner);
-    c.set("db", tenantDatabase(runner));
+    c.set("runner", tenants.runner(tenant));
     c.set("schemaKey", incarnation);
     c.set("exactIntegers", exactIntegers);
     c.set("limits", limits);

@@ -12,19 +12,14 @@ import type { TenantryEnv } from "./env.ts";
 import { BodyBudget, type CountedBody } from "./body-budget.ts";
 import { isHranaPath } from "./hrana-routes.ts";
 import { readText } from "./read-body.ts";
+import { headersOf } from "./resolve-tenant.ts";
 import { tenantPath } from "./tenant-path.ts";
 
-/** Headers that the routes below a tenant look at. */
-const FORWARDED_HEADERS = [
-  "accept",
-  "accept-profile",
-  "content-profile",
-  "content-type",
-  "idempotency-key",
-  "prefer",
-  "range",
-  "range-unit",
-] as const;
+/** Headers that the routes below a tenant look at: all of them, and those that change something. */
+const READ_HEADERS = ["accept", "accept-profile", "prefer", "range", "range-unit"] as const;
+const WRITE_HEADERS = [...READ_HEADERS, "content-profile", "content-type", "idempotency-key"] as const;
+
+type HeaderReader = ReturnType<typeof headersOf>;
 
 /** The baton of a Hrana request, where its client writes it first, as all do. */
 const BATON = /^\s*\{\s*"baton"\s*:\s*"([\w+/=-]{1,100})"/;
@@ -40,6 +35,7 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
 
   const send = async (c: Context<TenantryEnv>, counted?: CountedBody): Promise<Response> => {
     const { method } = c.req;
+    const header = headersOf(c);
     const tenant = c.get("tenant");
     const body = counted ? await readText(c.req, maxBodyBytes, counted) : "";
     const { base, path } = tenantPath(c.req.url, tenant);
@@ -55,13 +51,13 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
         method,
         base,
         path,
-        headers: forwardedHeaders(c),
+        headers: forwardedHeaders(header, counted ? WRITE_HEADERS : READ_HEADERS),
       },
       body,
       {
-        timeoutMs: timeoutOf(c, c.get("statementTimeoutMs") ?? pool.statementTimeoutMs),
+        timeoutMs: timeoutOf(header, c.get("statementTimeoutMs") ?? pool.statementTimeoutMs),
         goesOn: await goesOn(path, body, c.get("schemaKey")),
-        repeatable: () => isRepeatable(method, path, body, c.req.header("idempotency-key")),
+        repeatable: () => isRepeatable(method, path, body, header("idempotency-key")),
       },
     );
     return new Response(
@@ -86,18 +82,18 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
   };
 }
 
-function forwardedHeaders(c: Context): Record<string, string> {
+function forwardedHeaders(header: HeaderReader, names: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const name of FORWARDED_HEADERS) {
-    const value = c.req.header(name);
+  for (const name of names) {
+    const value = header(name);
     if (value !== undefined) headers[name] = value;
   }
   return headers;
 }
 
 /** A caller may ask for less time than there is, never for more. @throws {TenantryError} `INVALID_ARGUMENT` */
-function timeoutOf(c: Context, most: number): number {
-  const asked = c.req.header("x-timeout-ms");
+function timeoutOf(header: HeaderReader, most: number): number {
+  const asked = header("x-timeout-ms");
   if (asked === undefined) return most;
   const ms = Number(asked);
   if (Number.isInteger(ms) && ms >= 1) return Math.min(ms, most);

@@ -39,8 +39,10 @@ class Refused extends Error {}
  * error is not kept: the next try is a new one.
  */
 export const idempotency: MiddlewareHandler<TenantryEnv> = async (c, next) => {
+  const { method } = c.req;
+  if (method === "GET" || method === "HEAD") return next();
   const key = c.req.header("idempotency-key");
-  if (key === undefined || c.req.method === "GET" || c.req.method === "HEAD" || !mayWrite(c)) return next();
+  if (key === undefined || !mayWrite(c)) return next();
   if (key === "" || key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
     throw new TenantryError("INVALID_ARGUMENT", "The Idempotency-Key is empty or too long.", {
       hint: `Send 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters, such as a UUID.`,

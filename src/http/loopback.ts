@@ -21,12 +21,18 @@ export function hostOf(header: string): string | undefined {
 /** Whether a `Host` header names this machine: `localhost`, `*.localhost`, `127.0.0.0/8` or `[::1]`. */
 export function isLoopbackHost(header: string): boolean {
   const host = hostOf(header);
-  if (host === undefined) return false;
-  return LOCALHOST.test(host) || host === "[::1]" || IPV4_LOOPBACK.test(host);
+  return host !== undefined && isLoopbackName(host);
+}
+
+/** The same of what {@link hostOf} gives. */
+export function isLoopbackName(host: string): boolean {
+  return IPV4_LOOPBACK.test(host) || LOCALHOST.test(host) || host === "[::1]";
 }
 
 /** Whether only this machine can reach a server that is bound to `address`. */
 export function isLoopbackAddress(address: string): boolean {
+  // What nearly every request on this machine comes from.
+  if (address === "127.0.0.1") return true;
   const bare = address.toLowerCase().replace(/^\[(.*)\]$/, "$1");
   if (bare === "localhost" || bare === "::1") return true;
   return IPV4_LOOPBACK.test(bare.replace(/^::ffff:/, ""));

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { onlyTenant, type Caller } from "../auth/caller.ts";
 import { isHostLabel, isTenantId, parseTenantId, RESERVED_TENANT_IDS, type TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { hostOf, isLoopbackHost } from "./loopback.ts";
+import { hostOf, isLoopbackName } from "./loopback.ts";
 
 /** What comes before the tenant in a path. */
 export const DEFAULT_PATH_PREFIX = "/t/";
@@ -66,7 +66,7 @@ export function createTenantResolver(options: ResolveTenantOptions = {}): Tenant
       const label = host.slice(0, -domain.length);
       if (!label.includes(".")) return parseLabel(label);
     }
-    return lookupAlias === undefined || isLoopbackHost(header) ? undefined : lookupAlias(host);
+    return lookupAlias === undefined || isLoopbackName(host) ? undefined : lookupAlias(host);
   }
 
   return {
@@ -88,7 +88,13 @@ export function resolveTenant(
   c: Context,
   caller?: Caller,
 ): TenantId | undefined | Promise<TenantId | undefined> {
-  return resolver.resolve(c.req.url, (name) => c.req.header(name), caller);
+  return resolver.resolve(c.req.url, headersOf(c), caller);
+}
+
+/** The headers of a request, found once: `c.req.header()` looks for them again with each name. */
+export function headersOf(c: Context): (name: string) => string | undefined {
+  const { headers } = c.req.raw;
+  return (name) => headers.get(name) ?? undefined;
 }
 
 function byPath(url: string, prefix: string): TenantId | undefined {

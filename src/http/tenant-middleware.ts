@@ -7,7 +7,7 @@ import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { TenantScope } from "../tenants/tenant-scope.ts";
 import { unknownTenant } from "../tenants/tenants.ts";
-import { createTenantResolver, type ResolveTenantOptions } from "./resolve-tenant.ts";
+import { createTenantResolver, headersOf, type ResolveTenantOptions } from "./resolve-tenant.ts";
 
 /** What the middleware puts into Hono's context. */
 export interface TenantEnv {
@@ -40,7 +40,7 @@ export function tenantMiddleware(
     ...options,
   });
   return async (c, next) => {
-    const named = resolver.resolve(c.req.url, (name) => c.req.header(name));
+    const named = resolver.resolve(c.req.url, headersOf(c));
     const tenant = named instanceof Promise ? await named : named;
     if (tenant === undefined) {
       throw new TenantryError("TENANT_REQUIRED", "The request names no tenant.", {

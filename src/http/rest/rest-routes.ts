@@ -6,6 +6,7 @@ import { type WriteMethod, writeRows } from "./write-rows.ts";
 import type { SchemaCache } from "../../database/schema-cache.ts";
 import { TenantryError } from "../../tenantry-error.ts";
 import type { TenantryEnv } from "../env.ts";
+import { headersOf } from "../resolve-tenant.ts";
 
 /** What a table takes. */
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
@@ -38,7 +39,7 @@ export function restRoutes({ schemas, maxPlans = DEFAULT_MAX_PLANS }: RestRoutes
       table: c.req.param("table"),
       query: queryOf(c),
       head: c.req.method === "HEAD",
-      header: (name) => c.req.header(name),
+      header: headersOf(c),
       runner: c.get("runner"),
       schemaKey: c.get("schemaKey"),
       limits: c.get("limits"),
