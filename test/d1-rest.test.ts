@@ -219,3 +219,33 @@ test("a database is copied to D1 and back, and is the same", async () => {
     expect([table, is[table]]).toEqual([table, was[table]]);
   }
 });
+
+test("a tenant is taken back in time: suspended meanwhile, migrated, and resumed", async () => {
+  const tenantry = await tempTenantry({ driver: driverOf() });
+  await tenantry.lifecycle.create(ACME);
+  const { hono } = tenantry.app();
+  const headers = { host: "localhost", "content-type": "application/json" };
+  const bookmark = await hono.request("/admin/tenants/acme/bookmark?at=2026-11-22T08:00:00Z", { headers });
+  expect(await bookmark.json()).toEqual({ bookmark: "mark-2026-11-22T08:00:00.000Z" });
+  const rewind = (body: object): Response | Promise<Response> =>
+    hono.request("/admin/tenants/acme/rewind", { method: "POST", headers, body: JSON.stringify(body) });
+  const rewound = await rewind({ at: "2026-11-22T08:00:00Z" });
+  expect([rewound.status, await rewound.json()]).toMatchObject([
+    200,
+    { tenant: { id: "acme", state: "active" }, bookmark: "mark-2026-11-22T08:00:00.000Z", undo: "before" },
+  ]);
+  expect(api.requests.some((request) => JSON.stringify(request).includes("time_travel/restore"))).toBe(true);
+  const { entries } = await tenantry.catalog.listAudit({ tenant: ACME });
+  expect(entries.map(({ action }) => action)).toContain("tenant.rewind");
+  for (const body of [
+    {},
+    { at: "yesterday" },
+    { bookmark: "no such; thing" },
+    { at: "2026-11-22T08:00:00Z", bookmark: "x" },
+  ]) {
+    expect((await rewind(body)).status).toBe(400);
+  }
+  await tenantry.lifecycle.suspend(ACME);
+  const still = await rewind({ bookmark: "mark-now" });
+  expect(await still.json()).toMatchObject({ tenant: { state: "suspended" }, undo: "before" });
+});

@@ -169,6 +169,7 @@ test("every block is of a language that is run or shown, and these are not run",
   const notRun = all.filter((block) => block.notRun !== undefined);
   // Somebody else's machines, and what only their runtime has.
   expect([...new Set(notRun.map(({ page, notRun }) => `${page}: ${notRun}`))]).toEqual([
+    "docs/cli.md: needs an account at Cloudflare",
     "docs/deploy-cloudflare.md: serves until it is ended",
     "docs/deploy-cloudflare.md: needs the server of the step before",
     "docs/deploy-cloudflare.md: needs an account at Cloudflare",

@@ -1,6 +1,8 @@
 // Owns that the OpenAPI documents describe the routes and tables there are, and hang together.
 import { expect, test } from "vitest";
 import { adminRoutes } from "../src/http/admin-routes.ts";
+import { appSettings } from "../src/http/app-options.ts";
+import { databaseRoutes } from "../src/http/database-routes.ts";
 import { backupRoutes } from "../src/http/backup-routes.ts";
 import { fileRoutes } from "../src/http/file-routes.ts";
 import { adminOpenApi, ROUTES } from "../src/http/openapi/admin-openapi.ts";
@@ -43,6 +45,10 @@ test("the server's document lists the routes that there are, no more and no fewe
   const nothing = {} as never;
   const served = [
     ...adminRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
+    // What lies below /database is Hrana's, as a tenant's own is.
+    ...databaseRoutes({ settings: appSettings({}) } as never)
+      .routes.filter(({ path }) => !path.includes("/database"))
+      .map(({ method, path }) => [method, `/admin${path}`]),
     ...fileRoutes({ maxImportBytes: 1 } as never).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...backupRoutes(nothing).routes.map(({ method, path }) => [method, `/admin${path}`]),
     ...namespaceRoutes(nothing).routes.map(({ method, path }) => [method, `/v1${path}`]),
@@ -60,7 +66,7 @@ test("the server's document hangs together", () => {
     ["paths", "/admin/tenants", "post", "requestBody", "content", "application/json", "schema"],
     {
       type: "object",
-      properties: { id: { type: "string" } },
+      properties: { id: { type: "string" }, empty: { type: "boolean" } },
       required: ["id"],
       additionalProperties: false,
     },

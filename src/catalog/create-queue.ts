@@ -22,6 +22,8 @@ export interface NewTenant {
   readonly sizeBytes: number;
   /** 32 hexadecimal digits. @default random */
   readonly incarnation?: string | undefined;
+  /** Why it is suspended from the first moment on. @default it is active */
+  readonly suspended?: string | undefined;
   /** What is set for it from the first moment on. @default nothing */
   readonly settings?: Partial<TenantSettings> | undefined;
   /** Whether it is to be replicated from the beginning. @default "none" */
@@ -57,17 +59,17 @@ interface Made {
 }
 
 const INSERT_SQL = `
-INSERT INTO tenants (id, incarnation, state, driver, shard, schema_version, schema_hash, size_bytes,
+INSERT INTO tenants (id, incarnation, state, reason, driver, shard, schema_version, schema_hash, size_bytes,
   created_at, updated_at, statement_timeout_ms, transaction_timeout_ms, max_bytes, blocked, block_reason, jwt_key, durability,
   backup_state)
-SELECT made.value ->> 'id', made.value ->> 'incarnation', made.value ->> 'state', made.value ->> 'driver',
+SELECT made.value ->> 'id', made.value ->> 'incarnation', made.value ->> 'state', made.value ->> 'reason', made.value ->> 'driver',
   made.value ->> 'shard', made.value ->> 'schemaVersion', made.value ->> 'schemaHash',
   made.value ->> 'sizeBytes', made.value ->> 'createdAt', made.value ->> 'updatedAt',
   made.value ->> 'statementTimeoutMs', made.value ->> 'transactionTimeoutMs', made.value ->> 'maxBytes',
   made.value ->> 'blocked', made.value ->> 'blockReason', made.value ->> 'jwtKey', made.value ->> 'durability', made.value ->> 'backupState'
 FROM json_each(?) AS made WHERE true
 ON CONFLICT (id) DO UPDATE SET
-  incarnation = excluded.incarnation, state = excluded.state, reason = NULL, driver = excluded.driver,
+  incarnation = excluded.incarnation, state = excluded.state, reason = excluded.reason, driver = excluded.driver,
   shard = excluded.shard, schema_version = excluded.schema_version, schema_hash = excluded.schema_hash,
   size_bytes = excluded.size_bytes, created_at = excluded.created_at, updated_at = excluded.updated_at,
   opened_at = NULL, deleted_at = NULL, statement_timeout_ms = excluded.statement_timeout_ms,
@@ -196,8 +198,8 @@ function newRecord(tenant: NewTenant, now: number): TenantRecord {
   return {
     id,
     incarnation,
-    state: "active",
-    reason: null,
+    state: tenant.suspended === undefined ? "active" : "suspended",
+    reason: tenant.suspended ?? null,
     driver,
     shard,
     schemaVersion,

@@ -11,6 +11,7 @@ import type { Cli } from "./cli.ts";
 import { type CopyPlace, copyPlace, D1_ACCOUNT, D1_TOKEN } from "./copy-places.ts";
 import { examples } from "./examples.ts";
 import { LIBSQL_TOKEN } from "./libsql-settings.ts";
+import { OTHER_KEY } from "./other-tenantry.ts";
 import { counted } from "./quantity.ts";
 import { WrongUse } from "./report-error.ts";
 import type { Screen } from "./screen.ts";
@@ -26,34 +27,49 @@ export function copyCommand(program: Command, cli: Cli): void {
     .command("copy")
     .description("copy a tenant's database to another driver's, or one of those to a new tenant")
     .argument("<tenant>")
-    .option("--to <place>", "an empty database: file:PATH, libsql://… (https:, http:, wss:, ws:), or d1:NAME")
-    .option("--from <place>", "a database, which becomes a new tenant")
+    .option(
+      "--to <place>",
+      "an empty database: file:PATH, libsql://… (https:, http:, wss:, ws:), d1:NAME, do:https://…",
+    )
+    .option("--from <place>", "a database, which becomes a new tenant, or is copied --to another place")
     .addHelpText(
       "after",
       examples([
         ["tenantry copy acme --to file:./acme.db", "one file, compared table by table"],
         ["tenantry copy acme --to libsql://acme-org.turso.io", `the token is in ${LIBSQL_TOKEN}`],
         ["tenantry copy acme --to d1:acme", `${D1_ACCOUNT} and ${D1_TOKEN} say whose`],
+        [
+          "tenantry copy acme --to do:https://tenants.example.com",
+          `a tenant of a Worker, whose key is in ${OTHER_KEY}`,
+        ],
         ["tenantry copy acme --from libsql://acme-org.turso.io", "and back"],
+        [
+          "tenantry copy acme --from do:https://tenants.example.com --to file:./acme.db",
+          "from there to there",
+        ],
       ]),
     )
     .action(async (name: string, { to, from }: CopyCommandOptions) => {
       const tenant = parseTenantId(name);
-      if ((to === undefined) === (from === undefined)) {
-        throw new WrongUse("Say either --to or --from.", "tenantry copy acme --to file:./acme.db");
+      if (to === undefined && from === undefined) {
+        throw new WrongUse("Say --to, --from, or both.", "tenantry copy acme --to file:./acme.db");
       }
-      const place = copyPlace(to ?? from ?? "");
+      const place = copyPlace(to ?? from ?? "", tenant);
+      const source = from !== undefined && to !== undefined ? copyPlace(from, tenant) : undefined;
       const progress = progressNotes(cli.screen);
-      const report =
-        to !== undefined
+      const report = source
+        ? await source.read((there) => place.receive(there, progress))
+        : to !== undefined
           ? await cli.use({}, (tenantry) => copyOut(tenantry, tenant, place, progress))
           : await cli.use({ create: true, migrations: true }, (tenantry) =>
               copyIn(tenantry, tenant, place, progress, cli.actor),
             );
       const { rows, tables } = report;
-      if (cli.screen.json) return cli.screen.printJson({ tenant, ...(to ? { to } : { from }), rows, tables });
+      if (cli.screen.json)
+        return cli.screen.printJson({ tenant, ...(from && { from }), ...(to && { to }), rows, tables });
+      const way = [...(from ? [`from ${from}`] : []), ...(to ? [`to ${to}`] : [])].join(" ");
       await cli.screen.print(
-        `copied ${tenant} ${to === undefined ? `from ${from}` : `to ${to}`}: ${counted(rows, "row")} in ${counted(tables.length, "table")}, the same on both sides`,
+        `copied ${tenant} ${way}: ${counted(rows, "row")} in ${counted(tables.length, "table")}, the same on both sides`,
       );
     });
 }

@@ -6,13 +6,14 @@ import type { CopySource } from "../copy/copy-end.ts";
 import { d1Target } from "../copy/d1-end.ts";
 import { copyToFile, sha256 } from "../copy/file-end.ts";
 import { libsqlTarget } from "../copy/libsql-end.ts";
-import { d1RestDriver } from "../drivers/d1/d1-rest-driver.ts";
+import { type D1RestDriver, d1RestDriver } from "../drivers/d1/d1-rest-driver.ts";
 import type { Handle } from "../drivers/driver.ts";
 import { libsqlDriver } from "../drivers/libsql/libsql-driver.ts";
 import { localDriver } from "../drivers/local/local-driver.ts";
-import { TenantryError } from "../tenantry-error.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { LIBSQL_TOKEN } from "./libsql-settings.ts";
 import { WrongUse } from "./report-error.ts";
+import { tenantPlace } from "./tenant-place.ts";
 
 /** Cloudflare's own names, which wrangler reads as well. */
 export const D1_ACCOUNT = "CLOUDFLARE_ACCOUNT_ID";
@@ -30,8 +31,11 @@ export interface CopyPlace {
   read<T>(fn: (source: CopySource & { readonly handle?: Handle }) => Promise<T>): Promise<T>;
 }
 
-/** @throws {WrongUse} for words that name no place, and `UNSUPPORTED` */
-export function copyPlace(text: string): CopyPlace {
+/**
+ * @param tenant whose database it is, for places that name none
+ * @throws {WrongUse} for words that name no place
+ */
+export function copyPlace(text: string, tenant: string): CopyPlace {
   const [, kind = "", rest = ""] = /^([a-z0-9]+):(.+)$/s.exec(text) ?? [];
   switch (kind) {
     case "file":
@@ -46,17 +50,12 @@ export function copyPlace(text: string): CopyPlace {
     case "d1":
       return d1Place(rest);
     case "do":
-      throw new TenantryError(
-        "UNSUPPORTED",
-        "A Durable Object cannot be reached from outside of its Worker.",
-        {
-          hint: "Copy into a file, and send that to the Worker: tenantry copy acme --to file:./acme.db",
-        },
-      );
+    case "tenantry":
+      return tenantPlace(rest, tenant);
     default:
       throw new WrongUse(
         `"${text}" names no place to copy to or from.`,
-        "Say file:./acme.db, libsql://acme-org.turso.io, or d1:acme.",
+        "Say file:./acme.db, libsql://acme-org.turso.io, d1:acme, or do:https://tenants.example.com/acme.",
       );
   }
 }
@@ -76,15 +75,20 @@ function filePlace(path: string): CopyPlace {
   };
 }
 
-/** A D1 database by its name. As a target it is made where there is none. */
-function d1Place(database: string): CopyPlace {
+/** The driver of the account that the environment names. @throws {WrongUse} where it names none */
+export function d1FromEnvironment(): D1RestDriver {
   const accountId = process.env[D1_ACCOUNT] ?? "";
   const apiToken = process.env[D1_TOKEN] ?? "";
   if (accountId === "" || apiToken === "") {
     throw new WrongUse("D1 needs an account and a token.", `Set ${D1_ACCOUNT} and ${D1_TOKEN}.`);
   }
   const baseUrl = process.env[D1_URL];
-  const driver = d1RestDriver({ accountId, apiToken, ...(baseUrl && { baseUrl }) });
+  return d1RestDriver({ accountId, apiToken, ...(baseUrl && { baseUrl }) });
+}
+
+/** A D1 database by its name. As a target it is made where there is none. */
+function d1Place(database: string): CopyPlace {
+  const driver = d1FromEnvironment();
   return {
     async receive(source, onProgress) {
       if (!(await driver.exists(database))) {
@@ -120,8 +124,19 @@ function libsqlPlace(url: string): CopyPlace {
   };
   return {
     receive: (source, onProgress) =>
-      withHandle((handle) => copyDatabase(source, libsqlTarget(handle), { sha256, onProgress })),
+      withHandle((handle) => copyDatabase(source, libsqlTarget(handle), { sha256, onProgress })).catch(
+        (error: unknown) => {
+          throw isTenantryError(error, "SQL_REFUSED") ? behindAWall(url, error) : error;
+        },
+      ),
     // A transaction far away does not last for as long as a copy may take.
     read: (fn) => withHandle((handle) => fn({ db: handle, stable: false })),
   };
+}
+
+function behindAWall(url: string, cause: TenantryError): TenantryError {
+  return new TenantryError("SQL_REFUSED", `${url} lets nobody write internal tables: ${cause.message}`, {
+    hint: "A tenant of another Tenantry is a place of its own: --to tenantry:https://tenants.example.com/acme",
+    cause,
+  });
 }

@@ -20,6 +20,7 @@ import { setting } from "./setting.ts";
 import { snapshotCommand } from "./snapshot-command.ts";
 import { shellCommand } from "./shell-command.ts";
 import { tenantsCommand } from "./tenants-command.ts";
+import { timeTravelCommands } from "./time-travel-command.ts";
 import { tokenCommand } from "./token-command.ts";
 import { verifyCommand } from "./verify-command.ts";
 
@@ -67,6 +68,7 @@ export function createProgram(screen: Screen): { readonly program: Command; read
   tenantsCommand(program, cli);
   pathCommand(program, cli);
   copyCommand(program, cli);
+  timeTravelCommands(program, cli);
   migrateCommand(program, cli);
   queryCommand(program, cli);
   shellCommand(program, cli);

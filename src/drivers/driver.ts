@@ -235,6 +235,18 @@ export interface Handle extends SqlRunner {
    * @throws {TenantryError} `DATABASE_BUSY` while somebody reads an older state of the database
    */
   checkpoint?(): Promise<void>;
+  /**
+   * Where the database was at `at`, in milliseconds since 1970, or is now. Only where its service keeps its past, as
+   * {@link restore} does.
+   * @throws {TenantryError} `UNSUPPORTED` where this runtime has none
+   */
+  bookmark?(at?: number): Promise<string>;
+  /**
+   * Brings the database back to a bookmark, in place; what is sent meanwhile may be answered from before. Gives the
+   * bookmark that undoes it.
+   * @throws {TenantryError} `INVALID_ARGUMENT` for one from before the database
+   */
+  restore?(bookmark: string): Promise<string>;
   /** Bytes of the database, as the last statement saw it. */
   sizeBytes(): Promise<number>;
   /** Waits for nothing: whoever closes a handle has made sure that no one uses it. Idempotent. */

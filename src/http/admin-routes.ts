@@ -50,7 +50,7 @@ export const TENANT_SETTINGS = {
 };
 
 /** `POST /admin/tenants`. */
-export const CREATE_TENANT_BODY = v.strictObject({ id: v.string() });
+export const CREATE_TENANT_BODY = v.strictObject({ id: v.string(), empty: v.optional(v.boolean()) });
 /** `POST /admin/tenants/:tenant/suspend`, whose body may be left out. */
 export const SUSPEND_TENANT_BODY = v.strictObject({
   reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
@@ -107,8 +107,8 @@ export function adminRoutes({
       return c.json(await catalog.list(tenantListQuery(c)));
     })
     .post("/tenants", async (c) => {
-      const { id } = await body(c, CREATE_TENANT_BODY);
-      const record = await lifecycle.create(parseTenantId(id), actorOf(c));
+      const { id, empty = false } = await body(c, CREATE_TENANT_BODY);
+      const record = await lifecycle.create(parseTenantId(id), { ...actorOf(c), empty });
       return c.json(record, 201, { location: `/admin/tenants/${record.id}` });
     })
     .get("/tenants/:tenant", async (c) => c.json(await find(c, { deleted: true })))

@@ -15,6 +15,7 @@ import { type Admission, admission } from "./admission.ts";
 import { type AppOptions, type AppSettings, appSettings } from "./app-options.ts";
 import { authorize } from "./authorize.ts";
 import { BOOKMARK_HEADER } from "./bookmark-header.ts";
+import { databaseRoutes } from "./database-routes.ts";
 import type { AdminEnv, TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
@@ -145,6 +146,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   };
   admin.use(asAdmin);
   const administration = adminRoutes({ ...parts, maxBodyBytes });
+  administration.route("/", databaseRoutes({ tenants, lifecycle: parts.lifecycle, settings }));
   if (parts.moreAdminRoutes) administration.route("/", parts.moreAdminRoutes);
   admin.route("/", administration);
   hono.route("/admin", admin);

@@ -41,6 +41,8 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   readonly #sql: ObjectSql;
   #identity: Identity | undefined;
   #alarmIsSet = false;
+  /** Whether it ends itself, to begin anew as it was at a bookmark: what is written now would be lost. */
+  #restoring = false;
 
   constructor(ctx: ObjectContext, env: Env) {
     super(ctx, env);
@@ -50,6 +52,7 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   }
 
   async open(): Promise<Answer<OpenedObject | undefined>> {
+    if (this.#restoring) this.#beginAnew();
     return { value: this.#identity && this.#opened(this.#identity) };
   }
 
@@ -122,6 +125,7 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   }
 
   async stop(): Promise<Answer<string | undefined>> {
+    if (this.#restoring) this.#beginAnew();
     if (this.#identity === undefined) return { value: undefined };
     const token = crypto.randomUUID();
     this.#remember({ ...this.#identity, token });
@@ -139,7 +143,9 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
 
   async bookmark(token: string, at?: number): Promise<Answer<string>> {
     return this.#answer(token, () =>
-      at === undefined ? this.#storage.getCurrentBookmark() : this.#storage.getBookmarkForTime(at),
+      (at === undefined ? this.#storage.getCurrentBookmark() : this.#storage.getBookmarkForTime(at)).catch(
+        withoutPast,
+      ),
     );
   }
 
@@ -148,9 +154,10 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
       const since = this.#identity?.since;
       // Bookmarks are in the order of time. What lies before is another tenant's, of the same name.
       if (since !== undefined && bookmark < since) throw beforeCreation();
-      const undo = await this.#storage.onNextSessionRestoreBookmark(bookmark);
+      const undo = await this.#storage.onNextSessionRestoreBookmark(bookmark).catch(withoutPast);
       // Once the answer is on its way: the restore happens when the object begins anew.
-      setTimeout(() => this.ctx.abort("The database is being restored to a bookmark."), 0);
+      this.#restoring = true;
+      setTimeout(() => this.#beginAnew(), 0);
       return undo;
     });
   }
@@ -161,7 +168,12 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
     this.#storage.sql.exec("PRAGMA optimize");
   }
 
+  #beginAnew(): void {
+    this.ctx.abort("The database is being restored to a bookmark.");
+  }
+
   async #answer<T>(token: string, fn: () => T | Promise<T>): Promise<Answer<T>> {
+    if (this.#restoring) this.#beginAnew();
     if (this.#identity?.token !== token) return { stale: true };
     try {
       const value = fn();
@@ -228,6 +240,21 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   #opened({ token, schemaHash }: Identity): OpenedObject {
     return { token, schemaHash, sizeBytes: this.#storage.sql.databaseSize };
   }
+}
+
+/** What the runtime says of a bookmark that it does not have, or of all of them. */
+function withoutPast(cause: unknown): never {
+  const { message } = cause as Error;
+  if (/does not implement/i.test(message)) {
+    throw new TenantryError("UNSUPPORTED", "This runtime keeps no past of its objects.", {
+      hint: "Cloudflare does; local runs do not.",
+      cause,
+    });
+  }
+  throw new TenantryError("INVALID_ARGUMENT", `There is no such moment to go back to: ${message}`, {
+    hint: "30 days are kept, and nothing from before the tenant was created.",
+    cause,
+  });
 }
 
 function beforeCreation(): TenantryError {

@@ -27,6 +27,8 @@ export interface GuardOptions {
   readonly maxSqlBytes?: number;
   /** How many inspected texts to remember, at least 1. @default 2_000 */
   readonly cacheMax?: number;
+  /** Let statements write to internal tables: for who makes or mends a whole database. @default false */
+  readonly internalTables?: boolean;
 }
 
 /** Admits or refuses callers' SQL, and remembers what it admitted by its text. */
@@ -55,7 +57,11 @@ export function guardStatement(sql: string, options: GuardStatementOptions = {})
  * @throws {TenantryError} `INVALID_OPTION`.
  */
 export function createGuard(options: GuardOptions = {}): Guard {
-  const { maxSqlBytes = DEFAULT_MAX_SQL_BYTES, cacheMax = DEFAULT_GUARD_CACHE_MAX } = options;
+  const {
+    maxSqlBytes = DEFAULT_MAX_SQL_BYTES,
+    cacheMax = DEFAULT_GUARD_CACHE_MAX,
+    internalTables = false,
+  } = options;
   refuseOption("maxSqlBytes", maxSqlBytes);
   refuseOption("cacheMax", cacheMax);
   const seen = new RecentMap<string, Inspection>({
@@ -69,7 +75,7 @@ export function createGuard(options: GuardOptions = {}): Guard {
       let inspection = seen.get(sql);
       if (inspection === undefined) {
         refuseLength(sql, maxSqlBytes);
-        inspection = inspectStatement(sql);
+        inspection = inspectStatement(sql, { internalTables });
         if (inspection.kind !== "refused") seen.set(sql, inspection);
       }
       refuseKind(inspection, allowTransactions);

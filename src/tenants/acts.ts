@@ -13,7 +13,16 @@ export interface Act {
 export interface CreateOptions extends Act {
   /** Its own limits, its block and its key. @default none */
   readonly settings?: SettingsUpdate;
+  /**
+   * Make it without its migrations, and suspended: for somebody who copies a whole database into it. They run, as far
+   * as the copy has them not, once it is resumed.
+   * @default false
+   */
+  readonly empty?: boolean;
 }
+
+/** Why a tenant that was made empty is suspended: what a copy that was cut short is known by. */
+export const BEING_COPIED = "being copied";
 
 /** How an imported file meets the migrations. */
 export interface ImportOptions extends CreateOptions {

@@ -9,7 +9,14 @@ import { inspectStatement } from "../sql/inspect-statement.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { checkSettings, settingsOf } from "./tenant-settings.ts";
-import { type Act, type CreateOptions, type Elsewhere, HERE, type ImportOptions } from "./acts.ts";
+import {
+  type Act,
+  BEING_COPIED,
+  type CreateOptions,
+  type Elsewhere,
+  HERE,
+  type ImportOptions,
+} from "./acts.ts";
 import { about, type Tenants, unknownTenant } from "./tenants.ts";
 
 /** Milliseconds that running requests are given before a suspension or deletion gives up. */
@@ -56,6 +63,7 @@ export class Lifecycle {
    */
   async create(id: TenantId, options: CreateOptions = {}): Promise<TenantRecord> {
     const { migrations } = this.#tenants;
+    if (options.empty) return this.#createFrom(id, options, { key: "empty", build: async () => {} });
     return this.#createFrom(id, options, {
       key: migrations.hash,
       build: async (handle) => void (await migrateDatabase(handle, migrations)),
@@ -227,7 +235,7 @@ export class Lifecycle {
 
   async #createFrom(
     id: TenantId,
-    { actor, settings = {} }: CreateOptions,
+    { actor, settings = {}, empty = false }: CreateOptions,
     source: DatabaseSource,
   ): Promise<TenantRecord> {
     const { catalog, driver, migrations } = this.#tenants;
@@ -239,8 +247,9 @@ export class Lifecycle {
         id,
         driver: driver.name,
         shard: DEFAULT_SHARD,
-        schemaVersion: migrations.version ?? "",
-        schemaHash: migrations.hash,
+        schemaVersion: empty ? "" : (migrations.version ?? ""),
+        schemaHash: empty ? "" : migrations.hash,
+        ...(empty && { suspended: BEING_COPIED }),
         sizeBytes: staged.sizeBytes,
         settings: checked,
         actor,

@@ -99,6 +99,7 @@ export function d1RestDriver(given: D1RestDriverOptions): D1RestDriver {
     ids.set(name, id);
     return id;
   };
+  const maintenance = d1Maintenance(api, idOf, options.pollMs);
   const open = async (name: string): Promise<Handle> => {
     const id = await idOf(name);
     // The interface has no sessions: it reads from the primary.
@@ -110,7 +111,11 @@ export function d1RestDriver(given: D1RestDriverOptions): D1RestDriver {
       if (isTenantryError(error, "DATABASE_MISSING")) ids.delete(name);
       throw error;
     }
-    return handle;
+    return {
+      ...handle,
+      bookmark: (at) => maintenance.bookmark(name, at === undefined ? undefined : new Date(at)),
+      restore: (bookmark) => maintenance.restore(name, { bookmark }),
+    };
   };
   /** Whether it was made just now. */
   const create = async (name: string): Promise<boolean> =>
@@ -136,7 +141,7 @@ export function d1RestDriver(given: D1RestDriverOptions): D1RestDriver {
     capabilities: { transactions: false, sessions: false, snapshots: false, bigint: false },
     descriptorsPerHandle: 0,
     ...(options.maxOpen !== undefined && { maxOpen: options.maxOpen }),
-    maintenance: d1Maintenance(api, idOf, options.pollMs),
+    maintenance,
     open,
     exists: async (name) => (await findId(name)) !== undefined,
     async stage(name, source) {

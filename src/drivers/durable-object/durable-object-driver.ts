@@ -57,7 +57,8 @@ export function durableObjectDriver(options: DurableObjectDriverOptions): Durabl
       return stagedObject(calls, name, before?.token, source);
     },
     async quiesce(name) {
-      const token = await calls.of(name).ask(WRITES, (object) => object.stop());
+      // Stopped twice is stopped: it can be sent again where the object was lost.
+      const token = await calls.of(name).ask(READS, (object) => object.stop());
       if (token === undefined) stopped.delete(name);
       else stopped.set(name, token);
     },

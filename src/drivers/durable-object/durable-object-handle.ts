@@ -11,13 +11,8 @@ import { ObjectTurn } from "./object-turn.ts";
 
 /** An open database in an object. */
 export interface DurableObjectHandle extends Handle {
-  /** Where the database was at `at`, in milliseconds since 1970; now without it. 30 days are kept. */
+  /** 30 days are kept. */
   bookmark(at?: number): Promise<string>;
-  /**
-   * Brings the database back to a bookmark, in place; what is sent meanwhile may be answered from before. Gives
-   * the bookmark that undoes it.
-   * @throws {TenantryError} `INVALID_ARGUMENT` for one from before the tenant
-   */
   restore(bookmark: string): Promise<string>;
 }
 

@@ -10,15 +10,18 @@ import {
   SUSPEND_TENANT_BODY,
   UPDATE_TENANT_BODY,
 } from "../admin-routes.ts";
+import { REWIND_BODY } from "../database-routes.ts";
 import { ERASE_BODY, RESTORE_BODY, SNAPSHOT_BODY, VERIFY_BODY } from "../backup-routes.ts";
 import {
   AUDIT_ENTRY,
+  BOOKMARK,
   CURSOR,
   JOB,
   KEY,
   MIGRATION,
   NEW_KEY,
   RESULT,
+  REWOUND,
   SNAPSHOT,
   SQL_TEXT,
   SQLITE_FILE,
@@ -99,6 +102,26 @@ export const ROUTES: readonly RouteDescription[] = [
     scope: "admin",
     responses: ok("The tenant as it was.", TENANT),
     errors: ["TENANT_NOT_FOUND"],
+  },
+  {
+    method: "get",
+    path: "/admin/tenants/{tenant}/bookmark",
+    tag: "tenants",
+    summary: "Where the tenant's database is in time, where its service keeps its past: D1, Durable Objects",
+    scope: "admin",
+    query: { at: { schema: v.string(), description: "Where it was then, in ISO 8601." } },
+    responses: ok("The bookmark.", BOOKMARK),
+    errors: ["TENANT_NOT_FOUND", "UNSUPPORTED"],
+  },
+  {
+    method: "post",
+    path: "/admin/tenants/{tenant}/rewind",
+    tag: "tenants",
+    summary: "Take the tenant's database back to a bookmark or a time, in place; it is suspended meanwhile",
+    scope: "admin",
+    body: REWIND_BODY,
+    responses: ok("The tenant, the bookmark that it was taken to, and the one that undoes it.", REWOUND),
+    errors: ["TENANT_NOT_FOUND", "TENANT_STATE", "UNSUPPORTED", "INVALID_ARGUMENT"],
   },
   {
     method: "post",

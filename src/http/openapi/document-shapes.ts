@@ -107,6 +107,8 @@ export const RESULT = v.object({
     rows_written: v.number(),
   }),
 });
+export const BOOKMARK = v.object({ bookmark: v.string() });
+export const REWOUND = v.object({ tenant: TENANT, bookmark: v.string(), undo: v.string() });
 export const STATUS = v.object({ status: v.string() });
 export const SQLITE_FILE: BodyDescription = {
   mediaType: "application/vnd.sqlite3",

@@ -1,0 +1,76 @@
+// Owns taking a tenant's database back in time where its service keeps what it was: D1 and Durable Objects.
+// Snapshots and replicas of files are src/backups'.
+import { SYSTEM_ACTOR } from "../catalog/audit-log.ts";
+import type { TenantRecord } from "../catalog/tenant-record.ts";
+import type { Handle } from "../drivers/driver.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import type { Act } from "./acts.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { type Tenants, unknownTenant } from "./tenants.ts";
+
+/** Where a tenant is to be taken back to: a bookmark, or a time in milliseconds since 1970. */
+export type RewindPoint = { readonly bookmark: string } | { readonly at: number };
+
+/** What a rewind did. */
+export interface Rewound {
+  readonly tenant: TenantRecord;
+  /** The bookmark that it was taken back to. */
+  readonly bookmark: string;
+  /** The bookmark that undoes it. */
+  readonly undo: string;
+}
+
+/** Where a tenant's database is in time, or was at `at`. @throws {TenantryError} `TENANT_NOT_FOUND`, `UNSUPPORTED` */
+export async function bookmarkOf(tenants: Tenants, id: TenantId, at?: number): Promise<string> {
+  const record = await recordOf(tenants, id);
+  return tenants.visit(record, (handle) => timeOf(handle, record).bookmark(at));
+}
+
+/**
+ * Takes a tenant's database back, in place. It is suspended meanwhile, and then migrated; cut short, it stays
+ * suspended.
+ * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE`, `UNSUPPORTED`, `INVALID_ARGUMENT`, `MIGRATION_FAILED`
+ */
+export async function rewind(
+  { tenants, lifecycle }: { readonly tenants: Tenants; readonly lifecycle: Lifecycle },
+  id: TenantId,
+  point: RewindPoint,
+  act: Act = {},
+): Promise<Rewound> {
+  const before = await recordOf(tenants, id);
+  // What cannot be is told before anybody is locked out.
+  const bookmark = await tenants.visit(before, (handle) => {
+    const time = timeOf(handle, before);
+    return "at" in point ? time.bookmark(point.at) : Promise.resolve(point.bookmark);
+  });
+  const stopped = await lifecycle.suspend(id, { ...act, reason: "being taken back in time" });
+  const undo = await tenants.visit(stopped, (handle) => timeOf(handle, stopped).restore(bookmark));
+  await tenants.catalog.audit({
+    action: "tenant.rewind",
+    actor: act.actor ?? SYSTEM_ACTOR,
+    tenant: id,
+    detail: { bookmark, undo },
+  });
+  // Whoever has it open has what it was; and what it is now may be older than the migrations.
+  await tenants.drain(stopped, 0);
+  await tenants.visit(stopped, (handle) => tenants.bringUp({ ...stopped, schemaHash: "" }, handle));
+  const tenant = before.state === "suspended" ? stopped : await lifecycle.resume(id, act);
+  return { tenant, bookmark, undo };
+}
+
+async function recordOf({ catalog }: Tenants, id: TenantId): Promise<TenantRecord> {
+  const record = await catalog.get(id, { fresh: true });
+  if (!record) throw unknownTenant(id);
+  return record;
+}
+
+function timeOf(
+  { bookmark, restore }: Handle,
+  { driver }: TenantRecord,
+): Required<Pick<Handle, "bookmark" | "restore">> {
+  if (bookmark && restore) return { bookmark, restore };
+  throw new TenantryError("UNSUPPORTED", `The driver ${driver} keeps no past of its databases.`, {
+    hint: "Restore a snapshot or a replica: docs/backups.md.",
+  });
+}

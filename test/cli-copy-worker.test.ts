@@ -1,0 +1,153 @@
+// Tenants' databases copied by the real command line into a Worker's objects, into another server, and back; killed and
+// run again. And what a Worker's past can be asked for by it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createApiKey } from "../src/auth/api-key.ts";
+import { type CliFolder, cliFolder } from "./cli-process.ts";
+import { tempFolder } from "./support/temp-folder.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+/** Each command is a process, and other tests run beside these. */
+const MANY_PROCESSES_MS = 300_000;
+const ROWS = 6000;
+
+/** The URL that a process says; it ends with the test. */
+async function urlOf(started: ChildProcess): Promise<string> {
+  onTestFinished(async () => {
+    const ended = once(started, "exit");
+    if (started.exitCode === null && started.kill("SIGTERM")) await ended;
+  });
+  let said = "";
+  return new Promise((resolve, reject) => {
+    const hear = (chunk: Buffer): void => {
+      said += chunk.toString();
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
+      if (url !== undefined) resolve(url);
+    };
+    started.stdout?.on("data", hear);
+    started.stderr?.on("data", hear);
+    started.once("exit", (code) => reject(new Error(`ended with ${code}: ${said}`)));
+  });
+}
+
+const worker = async (key: string): Promise<string> => {
+  const wrangler = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
+  const place = [
+    "--ip",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--inspector-port",
+    "0",
+    "--persist-to",
+    await tempFolder(),
+  ];
+  const args = [wrangler, "dev", "--config", "wrangler.toml", "--var", `TENANTRY_ADMIN_KEY:${key}`, ...place];
+  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", CI: "1" };
+  return urlOf(spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }));
+};
+
+const server = async (key: string): Promise<string> => {
+  const cli = await cliFolder({ TENANTRY_ADMIN_KEY: key });
+  onTestFinished(() => cli[Symbol.asyncDispose]());
+  return urlOf(cli.start(["serve", "--port", "0"]));
+};
+
+async function withCustomers(cli: CliFolder): Promise<void> {
+  await cli.run(["tenants", "create", "acme"]);
+  const { stdout } = await cli.run(["path", "acme"]);
+  const db = new Database(stdout.trim());
+  db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
+    INSERT INTO customers (name, email, country) SELECT 'name ' || i, 'n' || i || '@example.com', 'GB' FROM n;
+    CREATE TABLE odd (a, b); INSERT INTO odd VALUES (9007199254740993, x'00ff'), (-0.5, NULL), ('a' || char(0), 1.0)`);
+  db.close();
+}
+
+describe.each([
+  ["a Worker's object", "do", worker],
+  ["another server", "tenantry", server],
+])("%s", (_, kind, start) => {
+  test("takes a tenant, gives it back, and can be gone on with", { timeout: MANY_PROCESSES_MS }, async () => {
+    const { secret: key } = await createApiKey();
+    const url = await start(key);
+    await using cli = await cliFolder({ TENANTRY_OTHER_KEY: key });
+    const ask = async (method: string, path: string, body?: object) => {
+      const answer = await fetch(url + path, {
+        method,
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+    };
+    const query = async (tenant: string, sql: string) => ask("POST", `/t/${tenant}/query`, { sql });
+    await withCustomers(cli);
+
+    const out = await cli.run(["copy", "acme", "--to", `${kind}:${url}`, "--json"]);
+    expect(out).toMatchObject({ code: 0, stderr: "" });
+    const { rows } = JSON.parse(out.stdout) as { rows: number };
+    expect(rows).toBeGreaterThan(ROWS);
+    expect((await ask("GET", "/admin/tenants/acme")).body).toMatchObject({ state: "active", reason: null });
+    const count = "SELECT count(*) AS n FROM customers";
+    expect((await query("acme", count)).body["results"]).toEqual([{ n: ROWS }]);
+    const left = "SELECT name FROM sqlite_schema WHERE name LIKE '\\_tenantry%' ESCAPE '\\'";
+    expect((await query("acme", left)).body["results"]).toEqual([]);
+    expect((await ask("GET", "/admin/tenants/acme/migrations")).body["migrations"]).toMatchObject([
+      { state: "applied" },
+      { state: "applied" },
+      { state: "applied" },
+      { state: "applied" },
+    ]);
+
+    const twice = await cli.run(["copy", "acme", "--to", `${kind}:${url}`]);
+    expect(twice.code).toBe(1);
+    expect(twice.stderr).toContain("Nothing of it was changed");
+
+    const args = ["copy", "acme", "--to", `${kind}:${url}/globex`];
+    const child = cli.start(args);
+    child.stderr?.once("data", () => child.kill("SIGKILL"));
+    expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
+    expect((await ask("GET", "/admin/tenants/globex")).body).toMatchObject({
+      state: "suspended",
+      reason: "being copied",
+    });
+    expect((await query("globex", "SELECT 1")).body["code"]).toBe("TENANT_SUSPENDED");
+    expect(await cli.run(args)).toMatchObject({ code: 0 });
+    expect((await query("globex", count)).body["results"]).toEqual([{ n: ROWS }]);
+
+    expect(await cli.run(["copy", "back", "--from", `${kind}:${url}/acme`])).toMatchObject({ code: 0 });
+    expect((await cli.run(["query", "back", count, "--json"])).stdout).toContain(`${ROWS}`);
+    const through = await cli.run(["copy", "acme", "--from", `${kind}:${url}`, "--to", "file:./acme.db"]);
+    expect(through).toMatchObject({ code: 0 });
+    const file = new Database(join(cli.dir, "acme.db"), { readonly: true });
+    const odd = "SELECT quote(a), hex(a), quote(b), typeof(b) FROM odd ORDER BY rowid";
+    const own = new Database((await cli.run(["path", "acme"])).stdout.trim(), { readonly: true });
+    expect(file.prepare(odd).raw().all()).toEqual(own.prepare(odd).raw().all());
+    own.close();
+    file.close();
+
+    const wrong = await cli.run(["copy", "acme", "--to", `${kind}:${url}/other`], {
+      env: { TENANTRY_OTHER_KEY: "tnt_wrong" },
+    });
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).not.toContain("tnt_wrong");
+    expect(
+      (await cli.run(["copy", "acme", "--to", `${kind}:${url}`], { env: { TENANTRY_OTHER_KEY: "" } })).code,
+    ).toBe(2);
+    expect((await cli.run(["copy", "acme", "--to", `${kind}:http://example.com/acme`])).code).toBe(2);
+
+    const pipeline = { requests: [{ type: "execute", stmt: { sql: "DELETE FROM customers" } }] };
+    const refused = await ask("POST", "/admin/tenants/acme/database/v3/pipeline", pipeline);
+    expect(JSON.stringify(refused.body)).toContain("what is in use is not written over");
+    expect((await query("acme", count)).body["results"]).toEqual([{ n: ROWS }]);
+
+    const rewound = await cli.run(["rewind", `${kind}:${url}/acme`, "--to", "2026-11-22", "--yes", "--json"]);
+    expect(JSON.parse(rewound.stderr)).toMatchObject({ error: { code: "UNSUPPORTED" } });
+    expect((await ask("GET", "/admin/tenants/acme")).body).toMatchObject({ state: "active" });
+    const bookmark = await cli.run(["bookmark", `${kind}:${url}/acme`]);
+    if (kind === "do") expect(bookmark.stdout).toMatch(/^[0-9a-f-]+\n$/);
+    else expect(bookmark.stderr).toContain("keeps no past");
+  });
+});
