@@ -28,8 +28,8 @@ const BATON = /^\s*\{\s*"baton"\s*:\s*"([\w+/=-]{1,100})"/;
 export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Handler<TenantryEnv> {
   const batons = pool.batonKey === "" ? undefined : new Batons(pool.batonKey);
   /** A transaction that others may be waiting for is not to wait in line behind them. */
-  const goesOn = async (path: string, body: string, incarnation: string): Promise<boolean> => {
-    const baton = isHranaPath(path) ? BATON.exec(body)?.[1] : undefined;
+  const goesOn = async (body: string, incarnation: string): Promise<boolean> => {
+    const baton = BATON.exec(body)?.[1];
     return baton !== undefined && (await batons?.read(baton, incarnation))?.open === true;
   };
 
@@ -56,7 +56,7 @@ export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Hand
       body,
       {
         timeoutMs: timeoutOf(header, c.get("statementTimeoutMs") ?? pool.statementTimeoutMs),
-        goesOn: await goesOn(path, body, c.get("schemaKey")),
+        goesOn: isHranaPath(path) && (await goesOn(body, c.get("schemaKey"))),
         repeatable: () => isRepeatable(method, path, body, header("idempotency-key")),
       },
     );
