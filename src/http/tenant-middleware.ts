@@ -1,6 +1,6 @@
 // Owns the middleware that an application puts before its own routes: the tenant and its database.
 // Does not ask who the caller is: the application knows its users.
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantDatabase } from "../database/tenant-database.ts";
 import type { TenantId } from "../tenant-id.ts";
@@ -39,17 +39,30 @@ export function tenantMiddleware(
     lookupAlias: (host) => catalog.peekHost(host) ?? catalog.tenantOfHost(host),
     ...options,
   });
-  return async (c, next) => {
-    const named = resolver.resolve(c.req.url, headersOf(c));
-    const tenant = named instanceof Promise ? await named : named;
+  const enter = (c: Context<TenantEnv>, tenant: TenantId, next: Next): Promise<void> => {
+    c.set("tenant", tenant);
+    c.set("db", database(tenant));
+    return scope.run(tenant, next);
+  };
+  const enterUnknown = async (
+    c: Context<TenantEnv>,
+    named: TenantId | undefined | Promise<TenantId | undefined>,
+    next: Next,
+  ): Promise<void> => {
+    const tenant = await named;
     if (tenant === undefined) {
       throw new TenantryError("TENANT_REQUIRED", "The request names no tenant.", {
         hint: "Use /t/acme/…, the header X-Tenant-Id, or the tenant's host.",
       });
     }
-    if (!catalog.peek(tenant) && !(await catalog.get(tenant))) throw unknownTenant(tenant);
-    c.set("tenant", tenant);
-    c.set("db", database(tenant));
-    await scope.run(tenant, next);
+    if (!(await catalog.get(tenant))) throw unknownTenant(tenant);
+    return enter(c, tenant, next);
+  };
+  // Nearly every request is of a tenant that is in memory, and waits for nothing.
+  return (c, next) => {
+    const named = resolver.resolve(c.req.url, headersOf(c));
+    return typeof named === "string" && catalog.peek(named)
+      ? enter(c, named, next)
+      : enterUnknown(c, named, next);
   };
 }
