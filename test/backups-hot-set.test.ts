@@ -112,6 +112,32 @@ withLitestream("a writer that comes between the last sync and the letting go is 
   expect(await restoredNotes(dir, clean)).toEqual(bodies);
 });
 
+withLitestream(
+  "who asks for what is in the replica already is answered, though it has been let go",
+  async () => {
+    const tenantry = await replicatedTenantry(await scratchFolder());
+    const backups = await tenantry.backups(QUICK);
+    await tenantry.lifecycle.create(acme);
+    await note(tenantry, "one");
+    const { backupTxid } = await untilClean(tenantry);
+    await until("nothing is replicated", () => backups.tenants().length === 0);
+    expect(await backups.replicated(acme, 5_000)).toBe(backupTxid);
+  },
+);
+
+withLitestream(
+  "a writer of a replicated tenant that is being let go, again and again, is answered",
+  async () => {
+    const dir = await scratchFolder();
+    const tenantry = await replicatedTenantry(dir, { durability: "replicated" });
+    await tenantry.backups({ settleIdleMs: 0, pollMs: 5 });
+    await tenantry.lifecycle.create(acme);
+    const bodies = Array.from({ length: 60 }, (_, n) => String(n));
+    for (const body of bodies) await note(tenantry, body);
+    expect(await restoredNotes(dir, await recordOf(tenantry))).toEqual(bodies);
+  },
+);
+
 withLitestream("a tenant is suspended, deleted and made anew while it is replicated", async () => {
   const dir = await scratchFolder();
   const tenantry = await replicatedTenantry(dir);

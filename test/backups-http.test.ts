@@ -10,6 +10,7 @@ import { RunningServer } from "../src/cli/running-server.ts";
 import { controlPath, listenForCommands } from "../src/http/control-socket.ts";
 import type { Job } from "../src/backups/jobs.ts";
 import { expectError, runningServer, type RunningTestServer, valueOf } from "./support/running-server.ts";
+import { parseTenantId } from "../src/tenant-id.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 
 const COUNT = "SELECT count(*) FROM customers";
@@ -135,4 +136,21 @@ test("the socket answers nothing but administration, and no server means none is
   expect(server.internalErrors).toEqual([]);
   const deep = join(dir, "x".repeat(120));
   expect(await listenForCommands(deep, () => Response.json({}))).toBeUndefined();
+});
+
+test("a drill that failed is said by /readyz and /metrics, until one passes", async () => {
+  const server = await runningServer();
+  const { catalog } = server.tenantry;
+  const ready = async (): Promise<unknown> => (await server.send("GET", "/readyz")).body;
+  const failed = async (): Promise<unknown> =>
+    /^tenantry_backups_failed_drills (\d+)$/m.exec((await server.send("GET", "/metrics")).text)?.[1];
+  expect(await ready()).not.toHaveProperty("alarms");
+  const record = await catalog.get(parseTenantId("acme"));
+  await catalog.backups.verified(record!, "The table customers came back with other content than it has.");
+  // Names nobody: it is open to everybody.
+  expect(await ready()).toMatchObject({ status: "ready", alarms: { failedDrills: 1 } });
+  expect(await failed()).toBe("1");
+  await catalog.backups.verified(record!, null);
+  expect(await ready()).not.toHaveProperty("alarms");
+  expect(await failed()).toBe("0");
 });

@@ -43,6 +43,8 @@ export interface BackupsOptions
   readonly binary?: LitestreamBinary | undefined;
   /** Databases of one Litestream process. @default 500 */
   readonly maxDatabasesPerProcess?: number | undefined;
+  /** Databases that a Litestream process is given before it is replaced. @default 20000 */
+  readonly maxRegistrations?: number | undefined;
   /** Milliseconds after which what is not in the replica is an alarm. @default 60000 */
   readonly staleMs?: number | undefined;
   /** Milliseconds between two tenants that are brought round though nobody writes to them. @default 1000 */
@@ -106,7 +108,7 @@ export class Backups {
     closers: Closers,
   ): Promise<Backups> {
     const { catalog, driver, replica } = parts;
-    const { onEvent, snapshotHours, retentionHours, maxDatabasesPerProcess } = options;
+    const { onEvent, snapshotHours, retentionHours, maxDatabasesPerProcess, maxRegistrations } = options;
     const lock = await lockFolder(driver.dir);
     closers.add(() => lock[Symbol.dispose]());
     const notes = processNotes(driver.dir);
@@ -125,6 +127,7 @@ export class Backups {
       binary: binary.path,
       notes,
       maxDatabasesPerProcess,
+      maxRegistrations,
       snapshotHours,
       retentionHours,
       onEvent,

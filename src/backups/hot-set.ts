@@ -4,7 +4,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord, TenantState } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { BackgroundWorks } from "./background-works.ts";
-import { logOf, syncLog } from "./database-log.ts";
+import { logOf } from "./database-log.ts";
 import { DirtyTenants } from "./dirty-tenants.ts";
 import { HotSync } from "./hot-sync.ts";
 import type { HotEntry, HotTenant } from "./hot-tenant.ts";
@@ -12,6 +12,7 @@ import { inParallel } from "./in-parallel.ts";
 import type { LitestreamPool } from "./litestream-pool.ts";
 import { RecurringLook } from "./recurring-look.ts";
 import { type ReplicaUrl, replicaPath } from "./replica-url.ts";
+import { ReplicatedWrites } from "./replicated-writes.ts";
 import { pause } from "./time-limits.ts";
 
 export const DEFAULT_MAX_HOT = 2_000;
@@ -74,6 +75,7 @@ export class HotSet {
   readonly #works = new BackgroundWorks(AT_ONCE, (error) => (this.#workError = error));
   readonly #dirty: DirtyTenants;
   readonly #looks: RecurringLook;
+  readonly #writes: ReplicatedWrites;
   #revision = -1;
   /** Whether the next look is to read the catalog again, though nothing may have changed. */
   #more = false;
@@ -90,6 +92,12 @@ export class HotSet {
     this.#looks = new RecurringLook(pollMs, () => this.#look());
     this.#syncs = new HotSync(options.pool);
     this.#dirty = new DirtyTenants({ ...options, limit: 2 * this.#maxHot });
+    this.#writes = new ReplicatedWrites({
+      ...options,
+      syncs: this.#syncs,
+      entryOf: (id) => this.#hot.get(id),
+      look: () => this.#looks.now(),
+    });
   }
 
   /** Tenants that are replicated now. */
@@ -147,32 +155,8 @@ export class HotSet {
    * @returns the number of the last transaction there
    * @throws where that could not be done in `timeoutMs`
    */
-  async replicated(id: TenantId, timeoutMs: number): Promise<number> {
-    const deadline = performance.now() + timeoutMs;
-    let entry = this.#hot.get(id);
-    // It was marked before this was asked: a look finds it.
-    if (!entry?.registered) this.#looks.now();
-    while (!entry?.registered) {
-      if (performance.now() > deadline) throw new Error(entry?.lastFailure ?? "It waits to be replicated.");
-      await pause(5);
-      entry = this.#hot.get(id);
-    }
-    const leftMs = Math.max(1, deadline - performance.now());
-    const [txid] = await Promise.all([
-      this.#syncs.sync(entry, leftMs),
-      this.#catalogue(entry, leftMs),
-      // A power cut here must not take what the replica has: this database would go on from before it.
-      syncLog(entry.path),
-    ]);
-    return txid;
-  }
-
-  /** Without its row in the replica's catalog, what the replica has of a tenant is nobody's. */
-  async #catalogue(entry: HotEntry, timeoutMs: number): Promise<void> {
-    if (entry.catalogued) return;
-    // The entry was made of that row: whatever is committed now has it.
-    await this.#options.syncCatalog(timeoutMs);
-    entry.catalogued = true;
+  replicated(id: TenantId, timeoutMs: number): Promise<number> {
+    return this.#writes.wait(id, timeoutMs);
   }
 
   /** Lets go of a tenant that has been closed, and waits until that is done: its mark says what came of it. */

@@ -12,9 +12,15 @@ const STEADY_MS = 60_000;
 /** Databases that are registered at once where a process takes over those of its predecessor. */
 const REGISTER_AT_ONCE = 8;
 /** Registrations after which a process is replaced: it keeps figures of every database that it ever had. */
-const MAX_REGISTRATIONS = 20_000;
+export const DEFAULT_MAX_REGISTRATIONS = 20_000;
 /** Milliseconds that a process which is replaced gets to upload what it has. */
 const RENEWAL_GRACE_MS = 10_000;
+
+/** How a place has its process. */
+export interface LitestreamPlaceOptions extends LitestreamProcessOptions {
+  /** Databases that a process is given before it is replaced. @default 20000 */
+  readonly maxRegistrations?: number | undefined;
+}
 
 /** What a place tells. */
 export interface PlaceEvents {
@@ -30,6 +36,7 @@ export class LitestreamPlace {
   /** When each was last found to agree with its replica, by path. */
   readonly syncedAt = new Map<string, number>();
   readonly #options: LitestreamProcessOptions;
+  readonly #maxRegistrations: number;
   readonly #events: PlaceEvents;
   #process: LitestreamProcess | undefined;
   #starting: Promise<void> | undefined;
@@ -39,7 +46,11 @@ export class LitestreamPlace {
   #renewing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: LitestreamProcessOptions, events: PlaceEvents) {
+  constructor(
+    { maxRegistrations = DEFAULT_MAX_REGISTRATIONS, ...options }: LitestreamPlaceOptions,
+    events: PlaceEvents,
+  ) {
+    this.#maxRegistrations = maxRegistrations;
     this.#options = { ...options, onLog: (line) => events.onLog(line) };
     this.#events = events;
   }
@@ -88,7 +99,7 @@ export class LitestreamPlace {
     }
     const lost = [...asked].filter((path) => !has.has(path) && this.wanted.has(path));
     await this.#registerAll(client, lost);
-    if (this.#registrations > MAX_REGISTRATIONS) this.#renewing = this.#renew();
+    if (this.#registrations > this.#maxRegistrations) this.#renewing = this.#renew();
   }
 
   /** Ends the process: see {@link LitestreamProcess.close}. */

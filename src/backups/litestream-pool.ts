@@ -1,8 +1,7 @@
 // Owns the Litestream processes: how many there are, which database is whose, and their figures.
 // Does not decide which databases are replicated, nor when they are in step.
 import type { SyncAnswer } from "./litestream-client.ts";
-import { LitestreamPlace } from "./litestream-place.ts";
-import type { LitestreamProcessOptions } from "./litestream-process.ts";
+import { LitestreamPlace, type LitestreamPlaceOptions } from "./litestream-place.ts";
 
 export const DEFAULT_MAX_DATABASES_PER_PROCESS = 500;
 
@@ -16,7 +15,7 @@ export type LitestreamEvent =
   | { readonly what: "litestream-said"; readonly line: string };
 
 /** What a {@link LitestreamPool} is made with. */
-export interface LitestreamPoolOptions extends LitestreamProcessOptions {
+export interface LitestreamPoolOptions extends LitestreamPlaceOptions {
   /** Databases of one process, at least 1. @default 500 */
   readonly maxDatabasesPerProcess?: number | undefined;
   readonly onEvent?: ((event: LitestreamEvent) => void) | undefined;
