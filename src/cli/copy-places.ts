@@ -1,17 +1,16 @@
 // Owns the places that `tenantry copy` knows, by the words that name them: file:, libsql:, d1:, do:.
 // Copies nothing.
 import { join, resolve } from "node:path";
-import { type CopyProgress, type CopyReport, copyDatabase } from "../copy/copy-database.ts";
-import type { CopySource } from "../copy/copy-end.ts";
+import { copyDatabase } from "../copy/copy-database.ts";
 import { d1Target } from "../copy/d1-end.ts";
 import { copyToFile, sha256 } from "../copy/file-end.ts";
 import { libsqlTarget } from "../copy/libsql-end.ts";
 import { type D1RestDriver, d1RestDriver } from "../drivers/d1/d1-rest-driver.ts";
-import type { Handle } from "../drivers/driver.ts";
 import { libsqlDriver } from "../drivers/libsql/libsql-driver.ts";
 import { localDriver } from "../drivers/local/local-driver.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { LIBSQL_TOKEN } from "./libsql-settings.ts";
+import type { CopyPlace } from "./copy-place.ts";
 import { WrongUse } from "./report-error.ts";
 import { tenantPlace } from "./tenant-place.ts";
 
@@ -19,17 +18,6 @@ import { tenantPlace } from "./tenant-place.ts";
 export const D1_ACCOUNT = "CLOUDFLARE_ACCOUNT_ID";
 export const D1_TOKEN = "CLOUDFLARE_API_TOKEN";
 const D1_URL = "CLOUDFLARE_BASE_URL";
-
-/** A database outside of the data folder. */
-export interface CopyPlace {
-  /** Copies `source` there. */
-  receive(
-    source: CopySource & { readonly handle?: Handle },
-    onProgress: (progress: CopyProgress) => void,
-  ): Promise<CopyReport>;
-  /** Calls `fn` with what is there. */
-  read<T>(fn: (source: CopySource & { readonly handle?: Handle }) => Promise<T>): Promise<T>;
-}
 
 /**
  * @param tenant whose database it is, for places that name none

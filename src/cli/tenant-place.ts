@@ -3,11 +3,11 @@
 import { copyDatabase } from "../copy/copy-database.ts";
 import { tenantTarget } from "../copy/d1-end.ts";
 import { sha256 } from "../copy/file-end.ts";
-import { type LibsqlHandle } from "../drivers/libsql/libsql-handle.ts";
+import type { LibsqlHandle } from "../drivers/libsql/libsql-handle.ts";
 import { libsqlDriver } from "../drivers/libsql/libsql-driver.ts";
 import { BEING_COPIED } from "../tenants/acts.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
-import type { CopyPlace } from "./copy-places.ts";
+import type { CopyPlace } from "./copy-place.ts";
 import { type OtherTenant, otherTenant } from "./other-tenantry.ts";
 
 /** Milliseconds that one request of a copy may take. */
