@@ -2,7 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { lineFolder, NO_LITESTREAM, replicateOnce } from "./support/litestream.ts";
 import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
@@ -97,6 +97,24 @@ test.skipIf(NO_LITESTREAM)(
     expect(await notesOf(tenantry, "acme")).toHaveLength(2);
   },
 );
+
+test.skipIf(NO_LITESTREAM)("by the clock, so many tenants are drilled as a job", async () => {
+  const { tenantry } = await drilled(["acme", "globex"]);
+  const { recovery, catalog } = tenantry;
+  // With a field for seconds, so that the test need not wait for a minute.
+  await recovery.startTimetable({ drills: { cron: "* * * * * *", sample: 1 } });
+  const [job] = await vi.waitFor(
+    () => {
+      const jobs = recovery.jobs.list().filter(({ state }) => state === "done");
+      expect(jobs.length).toBeGreaterThan(0);
+      return jobs;
+    },
+    { timeout: 40_000 },
+  );
+  expect(job).toMatchObject({ kind: "verify", tenant: null, result: { passed: 1, failed: 0, skipped: 0 } });
+  const { entries } = await catalog.listAudit({ limit: 1 });
+  expect(entries[0]).toMatchObject({ actor: "timetable", action: "backups.verify" });
+});
 
 test("without a replica there is nothing to drill", async () => {
   const tenantry = await tempTenantry({ tenants: ["acme"] });

@@ -3,7 +3,9 @@ import { execFile } from "node:child_process";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { FileExaminer } from "../src/backups/file-examiner.ts";
+import { Hydration } from "../src/backups/hydration.ts";
 import { recoverCatalog } from "../src/backups/recover-catalog.ts";
 import { catalogPath } from "../src/backups/replica-url.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
@@ -142,5 +144,31 @@ test.skipIf(NO_LITESTREAM)(
       expect(await whenHere(() => notesOf(elsewhere, tenant))).toEqual(["acknowledged"]);
       await elsewhere.close();
     }
+  },
+);
+
+test.skipIf(NO_LITESTREAM)(
+  "who comes while a tenant is fetched is told to come again, and one fetch is for all",
+  async () => {
+    const { replica, data } = await disaster();
+    await recoverCatalog({ data, replica, actor: "tester" });
+    const { catalog, driver, recovery } = await tempTenantry({ data, replica });
+    const examiner = new FileExaminer();
+    onTestFinished(() => examiner.close());
+    const { files } = driver;
+    const parts = { dir: driver.dir, catalog, driver, files, examiner, replica: () => recovery.replica() };
+    const hydration = new Hydration({ ...parts, waitMs: 0 });
+    const record = await catalog.get(ACME);
+    const asked = await Promise.allSettled(Array.from({ length: 20 }, () => hydration.hydrate(record!)));
+    for (const one of asked) {
+      expect(one).toMatchObject({
+        status: "rejected",
+        reason: { code: "HYDRATING", tenant: "acme", retryAfterSeconds: 2 },
+      });
+    }
+    const here = await hydration.bring(record!);
+    // Each fetch would have begun a line of its own.
+    expect(here).toMatchObject({ awaySince: null, backupEpoch: record!.backupEpoch + 1 });
+    await hydration.close();
   },
 );

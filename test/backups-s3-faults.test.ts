@@ -48,7 +48,8 @@ for (const [what, fault] of FAULTS) {
       if (what !== "is slow") {
         await until("there is an alarm", async () => {
           await during();
-          return backups.status().alarms.includes("canary");
+          const { alarms } = backups.status();
+          return alarms.includes("canary") && alarms.includes("stale");
         });
         expect((await tenantry.catalog.get(acme, { fresh: true }))?.backupState).not.toBe("clean");
         expect(proxy.faults).toBeGreaterThan(0);
