@@ -220,6 +220,16 @@ test("a database is copied to D1 and back, and is the same", async () => {
   }
 });
 
+test("an insert of many rows is divided at a hundred parameters", async () => {
+  const handle = await opened();
+  const values = Array.from({ length: 250 }, (_, n) => (n % 2 === 0 ? n : `text ${n}`));
+  const sql = `INSERT INTO t (x) VALUES ${values.map(() => "(?)").join(",")}`;
+  const { meta } = await handle.run({ sql, params: values });
+  expect(meta.changes).toBe(250);
+  expect((await handle.run(COUNT)).rows).toEqual([{ n: 250 }]);
+  expect(api.requests.filter((request) => request.includes("query"))).toHaveLength(2);
+});
+
 test("a tenant is taken back in time: suspended meanwhile, migrated, and resumed", async () => {
   const tenantry = await tempTenantry({ driver: driverOf() });
   await tenantry.lifecycle.create(ACME);

@@ -26,6 +26,27 @@ const count = (of: WorkerTenantry): Promise<unknown> =>
 const add = (of: WorkerTenantry): Promise<unknown> =>
   of.database("acme").prepare("INSERT INTO notes (body) VALUES ('x')").run();
 
+/** 250 rows by one statement, alone and in a batch; and none where one of them cannot be. */
+async function expectDivided(of: WorkerTenantry): Promise<void> {
+  const db = of.database("acme");
+  const insert = (ids: readonly number[], tail = "") =>
+    db
+      .prepare(`INSERT INTO notes (id, body) VALUES ${ids.map(() => "(?, ?)").join(", ")}${tail}`)
+      .bind(...ids.flatMap((id) => [id, `note ${id}`]));
+  const some = (from: number): number[] => Array.from({ length: 250 }, (_, n) => from + n);
+  const { meta, results } = await insert(some(1), " RETURNING id").run();
+  expect(meta).toMatchObject({ changes: 250, last_row_id: 250 });
+  expect(results.map((row) => row["id"])).toEqual(some(1));
+  await expect(insert([...some(1001), 7]).run()).rejects.toMatchObject({ code: "CONSTRAINT" });
+  expect(await count(of)).toBe(250);
+  const [one, many, counted] = await db.batch([
+    db.prepare("DELETE FROM notes WHERE id <= ?").bind(50),
+    insert(some(2001)),
+    db.prepare("SELECT count(*) AS n FROM notes"),
+  ]);
+  expect([one?.meta.changes, many?.meta.changes, counted?.results]).toEqual([50, 250, [{ n: 450 }]]);
+}
+
 beforeEach(() => reset());
 
 describe("objects", () => {
@@ -140,7 +161,7 @@ describe("objects", () => {
     await tenantry.lifecycle.create(acme);
     const db = tenantry.database("acme");
     const insert = db.prepare("INSERT INTO notes (body) VALUES (?)");
-    const many = db.prepare(`INSERT INTO notes (body) VALUES ${Array(101).fill("(?)").join(",")}`);
+    const many = db.prepare(`INSERT INTO notes (body) VALUES ${Array(101).fill("(lower(?))").join(",")}`);
     await expect(
       db.batch([insert.bind("a"), many.bind(...Array<string>(101).fill("x"))]),
     ).rejects.toMatchObject({ code: "TOO_MANY_PARAMETERS" });
@@ -152,6 +173,12 @@ describe("objects", () => {
     const tooMuch = Array.from({ length: 20 }, () => insert.bind("x".repeat(1_900_000)));
     await expect(db.batch(tooMuch)).rejects.toMatchObject({ code: "BODY_TOO_LARGE" });
     expect(await count(tenantry)).toBe(0);
+  });
+
+  test("an insert of many rows is divided at a hundred parameters, and done as a whole", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    await expectDivided(tenantry);
   });
 
   test("a statement that is stopped at a limit has written nothing", async () => {
@@ -321,7 +348,7 @@ describe("D1", () => {
     await expect(run.run({ sql, params: [] }, { maxRows: 2 })).rejects.toMatchObject({
       code: "TOO_MANY_ROWS",
     });
-    const many = `INSERT INTO notes (body) VALUES ${Array(101).fill("(?)").join(",")}`;
+    const many = `INSERT INTO notes (body) VALUES ${Array(101).fill("(lower(?))").join(",")}`;
     await expect(run.run({ sql: many, params: Array(101).fill("x") })).rejects.toMatchObject({
       code: "TOO_MANY_PARAMETERS",
       hint: expect.stringContaining("json_each"),
@@ -330,6 +357,12 @@ describe("D1", () => {
       message: expect.stringContaining("not authorized"),
     });
     expect(await count(tenantry)).toBe(0);
+  });
+
+  test("an insert of many rows is divided at a hundred parameters, and done as a whole", async () => {
+    const tenantry = await overD1();
+    await tenantry.lifecycle.create(acme);
+    await expectDivided(tenantry);
   });
 
   test("a bookmark is told with each answer, and one that is none is refused", async () => {

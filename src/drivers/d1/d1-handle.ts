@@ -16,6 +16,7 @@ import type {
 } from "../driver.ts";
 import type { RemoteSql, RemoteText } from "../remote/remote-sql.ts";
 import { scriptOutcome, scriptStatements } from "../remote/script-statements.ts";
+import { joinResults, ofPieces, splitInsert } from "../split-insert.ts";
 import type { D1Answer, D1Binding, D1Queries, D1Statement } from "./d1-binding.ts";
 import { d1Fault } from "./d1-fault.ts";
 import { withoutBigints } from "./d1-parameters.ts";
@@ -66,6 +67,7 @@ function d1Runner(queries: D1Queries, sql: RemoteSql, seen: (meta: StatementMeta
   });
 
   const run = async (statement: Statement, options: RunOptions = NO_OPTIONS): Promise<ResultSet> => {
+    if (splitInsert(statement)) return (await batch([statement], options))[0] as ResultSet;
     const { text, statement: ready } = prepared(statement, options.readOnly);
     // What is stopped at a limit has written all its rows before: only a batch can undo that.
     if (text.returns && options.maxRows !== undefined) {
@@ -85,10 +87,21 @@ function d1Runner(queries: D1Queries, sql: RemoteSql, seen: (meta: StatementMeta
     return result;
   };
 
+  /** Statements as they are, but for those with more parameters than one takes. */
   const batch = async (
-    statements: readonly Statement[],
+    whole: readonly Statement[],
     options: RunOptions = NO_OPTIONS,
   ): Promise<ResultSet[]> => {
+    const divided = whole.map((statement) => splitInsert(statement) ?? [statement]);
+    if (divided.every((pieces) => pieces.length === 1)) return runTogether(whole, options);
+    const results = await runTogether(divided.flat(), options).catch((error: unknown) => {
+      throw ofPieces(error);
+    });
+    let at = 0;
+    return divided.map((pieces) => joinResults(results.slice(at, (at += pieces.length))));
+  };
+
+  const runTogether = async (statements: readonly Statement[], options: RunOptions): Promise<ResultSet[]> => {
     if (statements.length === 0) throw d1Error("SQL_NO_STATEMENT", "No SQL statements detected.");
     const texts = statements.map((statement) => sql.prepare(statement, options.readOnly).text);
     const guarded = statements.flatMap((statement, at) =>

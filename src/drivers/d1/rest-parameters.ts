@@ -2,9 +2,8 @@
 // statement. Sends nothing.
 import { nextToken } from "../../sql/sql-token.ts";
 import { d1Error } from "../d1-error.ts";
+import { D1_MAX_PARAMETERS } from "../split-insert.ts";
 
-/** Parameters of one statement: D1's limit. */
-export const D1_MAX_PARAMETERS = 100;
 /** Bytes of one statement's text: D1's limit. */
 export const D1_MAX_SQL_BYTES = 100_000;
 

@@ -7,6 +7,7 @@ import { TenantryError } from "../../tenantry-error.ts";
 import { d1Error, inD1Words } from "../d1-error.ts";
 import { fromD1 } from "../d1-sql-error.ts";
 import type { ExecResult, ResultSet, RunOptions, Script, Statement } from "../driver.ts";
+import { joinResults, ofPieces, splitInsert } from "../split-insert.ts";
 import { withoutBigints } from "../d1/d1-parameters.ts";
 import type { ObjectCursor, ObjectStorage } from "./object-storage.ts";
 import { RecentMap } from "../../recent-map.ts";
@@ -127,11 +128,22 @@ export class ObjectSql {
     const bound = withoutBigints(params);
     const reads = needs === "read";
     if (options.readOnly && !reads) throw readOnly();
+    const pieces = reads ? undefined : splitInsert({ sql, params });
+    if (pieces) return this.#inPieces(pieces, options, size);
     if (reads) return this.#read(sql, bound, options, size);
     // What is stopped at a limit has written all its rows before it gave the first.
     return returns
       ? this.atomically(() => this.#write(verb, sql, bound, options, size))
       : this.#write(verb, sql, bound, options, size);
+  }
+
+  /** A statement that has more parameters than one takes. */
+  #inPieces(pieces: readonly Statement[], options: RunOptions, size: AnswerSize): RawResult {
+    try {
+      return this.atomically(() => joinResults(pieces.map((piece) => this.#run(piece, options, size))));
+    } catch (error) {
+      throw ofPieces(error);
+    }
   }
 
   #read(sql: string, params: readonly unknown[], options: RunOptions, size: AnswerSize): RawResult {
