@@ -1,6 +1,6 @@
 // Owns which Litestream is taken: where it is looked for, in what order, and that an old one is refused.
 // Its programs are scripts that say a version.
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -69,4 +69,29 @@ echo 'time=2026-11-22T08:56:56.643Z level=WARN msg="[again"'
 echo ']'`,
   );
   expect(JSON.parse(await runLitestream({ path, version: "0.5.17" }, ["ltx"]))).toEqual([{ level: 0 }]);
+});
+
+test("a password is not among its arguments, and in a file of one's own for as long as it runs", async () => {
+  const path = await program(
+    "shows",
+    `printf '%s\\n' "$@"
+[ "$2" != -config ] || { stat -c %a "$3"; cat "$3"; }`,
+  );
+  const binary = { path, version: "0.5.17" };
+  const plain = await runLitestream(binary, ["ltx", "-json", "s3://bucket/path?region=x"]);
+  expect(plain).toBe("ltx\n-json\ns3://bucket/path?region=x\n");
+  const url = "sftp://me:s3$HOME-cret@host:22/path";
+  const shown = await runLitestream(binary, ["restore", "-o", "out.db", url]);
+  const [command, flag, config, ...rest] = shown.trimEnd().split("\n");
+  expect([command, flag, ...rest]).toEqual([
+    "restore",
+    "-config",
+    "-no-expand-env",
+    "-o",
+    "out.db",
+    join(config ?? "", "../replica"),
+    "600",
+    JSON.stringify({ dbs: [{ path: join(config ?? "", "../replica"), replica: { url } }] }),
+  ]);
+  await expect(stat(config ?? "")).rejects.toMatchObject({ code: "ENOENT" });
 });

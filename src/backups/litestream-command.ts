@@ -1,8 +1,12 @@
 // Owns a run of Litestream's program to its end: its arguments, its answer, and what its errors mean.
 // Knows no tenants. No password of a URL is in the errors.
 import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { TenantryError } from "../tenantry-error.ts";
+import { PRIVATE_FOLDER } from "./leftover-processes.ts";
 import { type LitestreamBinary, litestreamEnv } from "./litestream-binary.ts";
 
 /** What a run failed with, before anybody knows what it means. */
@@ -13,11 +17,38 @@ export class LitestreamFailure extends Error {
 /** What it logs; some of its commands do so among their answer. */
 const LOG_LINE = /^time=\S+ level=.*\n?/gm;
 
-/** Runs Litestream and gives what it answered. @throws {LitestreamFailure} its own last words */
+/** A URL with a password in it. */
+const WITH_PASSWORD = /:\/\/[^/@\s]*:[^/@\s]+@/;
+
+/**
+ * Runs Litestream and gives what it answered. A password in the URL is kept from the list of processes.
+ * @param args a command, its options, and last the URL of a replica
+ * @throws {LitestreamFailure} its own last words
+ */
 export async function runLitestream(
-  { path }: LitestreamBinary,
+  binary: LitestreamBinary,
   args: readonly string[],
   signal?: AbortSignal,
+): Promise<string> {
+  const [command = "", ...options] = args;
+  const url = options.pop() ?? "";
+  if (!WITH_PASSWORD.test(url)) return run(binary, args, signal);
+  const dir = await mkdtemp(join(tmpdir(), PRIVATE_FOLDER));
+  try {
+    // JSON is YAML. Nothing is at the path: it is what the replica is called by.
+    const path = join(dir, "replica");
+    const config = join(dir, "litestream.yml");
+    await writeFile(config, JSON.stringify({ dbs: [{ path, replica: { url } }] }), { mode: 0o600 });
+    return await run(binary, [command, "-config", config, "-no-expand-env", ...options, path], signal);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function run(
+  { path }: LitestreamBinary,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
 ): Promise<string> {
   signal?.throwIfAborted();
   const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], signal, env: litestreamEnv() });
