@@ -66,7 +66,13 @@ test("all are taken under one moment, past the cache, and none twice", async () 
     concurrency: 3,
     onProgress: ({ done }) => progress.push(done),
   });
-  expect(result).toEqual({ name: "2026-11-22T03-00-00.000Z", taken: 5, removed: 0, failed: [] });
+  expect(result).toEqual({
+    name: "2026-11-22T03-00-00.000Z",
+    taken: 5,
+    passedOver: 0,
+    removed: 0,
+    failed: [],
+  });
   expect(progress).toEqual([1, 2, 3, 4, 5]);
   expect(tenantry.tenants.stats().opens).toBe(opens);
   for (const name of names) {

@@ -126,8 +126,12 @@ export class ColdRotation {
         dbs: [{ path: pathOf(record.id), replica: { url: replica.at(replicaPath(record)) } }],
       });
       await writeFile(config, text, { mode: 0o600 });
-      const args = ["replicate", "-once", "-force-snapshot", "-enforce-retention", "-config", config];
-      await run(binary, args, { timeout: TIMEOUT_MS, signal: this.#end.signal, env: litestreamEnv() });
+      const args = ["replicate", "-once", "-force-snapshot", "-enforce-retention"];
+      await run(binary, [...args, "-config", config, "-no-expand-env"], {
+        timeout: TIMEOUT_MS,
+        signal: this.#end.signal,
+        env: litestreamEnv(),
+      });
     } finally {
       await rm(dir, { recursive: true, force: true });
     }

@@ -22,6 +22,8 @@ const PIN_TIMEOUT_MS = 10_000;
 /** What {@link Drills} is made of. */
 export interface DrillsParts {
   readonly tenants: Tenants;
+  /** The driver whose tenants are files. */
+  readonly driver: string;
   readonly files: DatabaseFiles;
   readonly examiner: FileExaminer;
   /** @throws {TenantryError} `BACKUPS_UNAVAILABLE` */
@@ -56,7 +58,10 @@ export interface DrillOptions extends DrillChoice, Act {
 /** What a drill of one tenant showed. */
 export interface DrillResult {
   readonly tenant: TenantId;
-  /** `skipped`: its last writes are not in the replica, and nobody here could bring them there. */
+  /**
+   * `skipped`: its last writes are not in the replica, and nobody here could bring them there; or its database is no
+   * file here to be compared with.
+   */
   readonly outcome: "passed" | "failed" | "skipped";
   /** What was wrong, or why it was skipped. */
   readonly problem: string | null;
@@ -132,6 +137,8 @@ export class Drills {
       problem,
       ...found,
     });
+    if (record.driver !== this.#parts.driver) return ended("skipped", `${record.driver} keeps its database.`);
+    if (record.awaySince !== null) return ended("skipped", "Its file is in the replica alone.");
     let difference: string | undefined;
     try {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -233,7 +240,8 @@ export class Drills {
     let seen = 0;
     for await (const record of catalog.iterate({ state: ["active", "suspended", "quarantined"] })) {
       // What was never replicated cannot be restored, and what is away has nothing to be compared with.
-      if (record.driver !== "local" || record.backupState === "none" || record.awaySince !== null) continue;
+      if (record.driver !== this.#parts.driver || record.backupState === "none" || record.awaySince !== null)
+        continue;
       seen++;
       if (chosen.length < limit) chosen.push(record);
       else if (largest !== undefined) {

@@ -159,6 +159,9 @@ export class Erasure {
     const left = (await this.#filesOf(id)).map((path) => relative(this.#parts.dir, path));
     left.push(...(await this.#parts.snapshots.list(id)).map(({ name }) => `snapshot ${name}`));
     if (store) left.push(...(await objectsOf(store, record)).map(({ key }) => `${store.place}: ${key}`));
+    const driver = this.#parts.tenants.driverOf(record);
+    // What somebody else has made is not deleted with a tenant, and holds its rows.
+    if (!driver.files && (await driver.exists(id))) left.push(`its database, which ${driver.name} keeps`);
     if (left.length === 0) return;
     const some = left.slice(0, 3).join(", ");
     throw new TenantryError(
@@ -166,7 +169,7 @@ export class Erasure {
       `Of tenant "${id}" there is left: ${left.length}, such as ${some}.`,
       {
         tenant: id,
-        hint: "Erase it again. What is still there then is kept by the storage itself: see its locks and versions.",
+        hint: "Erase it again. What is still there then is kept by the storage itself: see its locks and versions, or remove it there.",
       },
     );
   }

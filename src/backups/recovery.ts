@@ -82,7 +82,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   const store = snapshotsUrl
     ? objectSnapshots(() => openObjectStore(snapshotsUrl), snapshotsUrl.shown)
     : localSnapshots(join(dir, "snapshots"));
-  const snapshots = new Snapshots({ tenants, files, examiner, store });
+  const snapshots = new Snapshots({ tenants, driver: driver.name, files, examiner, store });
   const replicated = parts.replicated ?? replicatedByNobody(driver);
   const flush = (record: TenantRecord): Promise<number | undefined> => replicated.flush(record);
   const restores = new Restores({
@@ -99,7 +99,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     flush,
     drainTimeoutMs,
   });
-  const drills = new Drills({ tenants, files, examiner, replica, flush });
+  const drills = new Drills({ tenants, driver: driver.name, files, examiner, replica, flush });
   const hydration = new Hydration({ dir, catalog: tenants.catalog, driver, files, examiner, replica });
   const objects = async (): Promise<ObjectStore | undefined> => url && openObjectStore(url);
   const erasure = new Erasure({ dir, files, tenants, lifecycle, snapshots, objects });

@@ -19,6 +19,8 @@ const WHOLE = ["active", "suspended", "quarantined"] as const;
 /** What {@link Snapshots} is made of. */
 export interface SnapshotsParts {
   readonly tenants: Tenants;
+  /** The driver whose tenants are files. */
+  readonly driver: string;
   readonly files: DatabaseFiles;
   readonly examiner: FileExaminer;
   readonly store: SnapshotStore;
@@ -68,6 +70,8 @@ export interface SnapshotFailure {
 export interface SnapshotAllResult {
   readonly name: string;
   readonly taken: number;
+  /** Tenants whose databases are no files here: another driver keeps them, or the replica alone. */
+  readonly passedOver: number;
   readonly removed: number;
   readonly failed: readonly SnapshotFailure[];
 }
@@ -120,6 +124,7 @@ export class Snapshots {
     const total = WHOLE.reduce((sum, state) => sum + counts[state], 0);
     const failed: SnapshotFailure[] = [];
     let taken = 0;
+    let passedOver = 0;
     let removed = 0;
     let done = 0;
     await workThrough(catalog.iterate({ state: WHOLE }), {
@@ -127,8 +132,10 @@ export class Snapshots {
       signal,
       work: async (record) => {
         try {
-          await this.#take(record, at);
-          taken++;
+          if (record.driver === this.#parts.driver && record.awaySince === null) {
+            await this.#take(record, at);
+            taken++;
+          } else passedOver++;
           removed += await this.prune(record.id, { ...retention, now: at });
         } catch (error) {
           if (!isTenantryError(error)) throw error;
@@ -144,9 +151,9 @@ export class Snapshots {
     await catalog.audit({
       actor: actor ?? "system",
       action: "snapshot.all",
-      detail: { name, taken, removed, failed: failed.length },
+      detail: { name, taken, passedOver, removed, failed: failed.length },
     });
-    return { name, taken, removed, failed };
+    return { name, taken, passedOver, removed, failed };
   }
 
   /** A tenant's snapshots, oldest first. */

@@ -68,8 +68,10 @@ async function take(cli: Cli, name: string | undefined, { all, keep, maxAge }: T
         screen.complain(`${screen.noteStyle("red", "failed")} ${tenant}: ${message}`);
       }
       const dropped = result.removed === 0 ? "" : `, ${result.removed} old ones dropped`;
+      const over =
+        result.passedOver === 0 ? "" : `, ${counted(result.passedOver, "tenant")} passed over: no files here`;
       return screen.print(
-        `${counted(result.taken, "snapshot")} ${result.name} in ${snapshots.place}${dropped}`,
+        `${counted(result.taken, "snapshot")} ${result.name} in ${snapshots.place}${dropped}${over}`,
       );
     }
     const id = parseTenantId(name);
