@@ -10,7 +10,7 @@ import {
   type WorkerTenantryOptions,
 } from "./worker-tenantry.ts";
 
-export { importVerificationKeys, type VerificationKey } from "./auth/signing-key.ts";
+export { importVerificationKeys, type VerificationKey } from "./auth/verification-key.ts";
 export type { RateLimitBinding } from "./http/bound-rate.ts";
 export { errorResponse } from "./http/error-response.ts";
 export type { MiddlewareOptions, TenantEnv } from "./http/tenant-middleware.ts";

@@ -3,7 +3,7 @@
 import { TenantryError } from "../tenantry-error.ts";
 import { hashApiKey, looksLikeApiKey } from "./api-key.ts";
 import { parseScope, type Caller } from "./caller.ts";
-import type { VerificationKey } from "./signing-key.ts";
+import type { VerificationKey } from "./verification-key.ts";
 import { verifyToken } from "./token.ts";
 import { RecentMap } from "../recent-map.ts";
 

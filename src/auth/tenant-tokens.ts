@@ -4,7 +4,7 @@ import { decodeJwt } from "jose";
 import { DEFAULT_CREDENTIAL_CACHE_MAX, readCredential } from "./authenticate.ts";
 import { looksLikeApiKey } from "./api-key.ts";
 import { type Caller, scopeOver } from "./caller.ts";
-import { importVerificationKeys } from "./signing-key.ts";
+import { importVerificationKeys } from "./verification-key.ts";
 import { readToken } from "./token.ts";
 import { RecentMap } from "../recent-map.ts";
 

@@ -3,7 +3,8 @@
 import { errors, jwtVerify, SignJWT, type JWTPayload } from "jose";
 import { TenantryError } from "../tenantry-error.ts";
 import { includesScope, parseScope, type Caller, type Scope } from "./caller.ts";
-import type { SigningKey, VerificationKey } from "./signing-key.ts";
+import type { SigningKey } from "./signing-key.ts";
+import type { VerificationKey } from "./verification-key.ts";
 
 /** What a token is to say. */
 export interface IssueTokenOptions {

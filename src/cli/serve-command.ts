@@ -6,7 +6,7 @@ import type { Command } from "commander";
 
 import { DEFAULT_DRILL_SAMPLE } from "../backups/timetable.ts";
 import { hashApiKey } from "../auth/api-key.ts";
-import { importVerificationKeys } from "../auth/signing-key.ts";
+import { importVerificationKeys } from "../auth/verification-key.ts";
 import {
   DEFAULT_EXECUTOR_MAX_RSS_BYTES,
   DEFAULT_STATEMENT_TIMEOUT_MS,

@@ -2,7 +2,7 @@
 // Does not decide what a caller may do: authorize.ts does.
 import { type ApiKeyRecord, type Authenticator, createAuthenticator } from "../auth/authenticate.ts";
 import { type Caller, LOCAL_CALLER, onlyTenant } from "../auth/caller.ts";
-import type { VerificationKey } from "../auth/signing-key.ts";
+import type { VerificationKey } from "../auth/verification-key.ts";
 import { TenantTokens } from "../auth/tenant-tokens.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { isTenantId, type TenantId } from "../tenant-id.ts";

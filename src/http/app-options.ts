@@ -1,7 +1,7 @@
 // Owns the options of the HTTP application: their defaults, and refusing what makes no sense.
 // Applies none of them: app.ts does.
 import * as v from "valibot";
-import type { VerificationKey } from "../auth/signing-key.ts";
+import type { VerificationKey } from "../auth/verification-key.ts";
 import { checkOptions } from "../check-options.ts";
 import { DEFAULT_MAX_SQL_BYTES } from "../sql/guard.ts";
 import type { RequestLimits } from "./env.ts";

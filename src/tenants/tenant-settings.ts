@@ -1,6 +1,6 @@
 // Owns which settings a tenant can have, and refusing those that make no sense.
 // Applies none: limits are the handles', blocks blocked-tenant.ts's, keys those who authenticate.
-import { importVerificationKeys } from "../auth/signing-key.ts";
+import { importVerificationKeys } from "../auth/verification-key.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type SettingsUpdate,
