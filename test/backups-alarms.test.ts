@@ -12,6 +12,7 @@ import { replicationFolder } from "../src/drivers/local/database-file.ts";
 import { examineBackups } from "../src/observe/doctor-backups.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { replicatedTenantry, scratchFolder, until, withLitestream } from "./backups-litestream.ts";
+import { runningServer } from "./support/running-server.ts";
 
 const acme = parseTenantId("acme");
 
@@ -46,6 +47,35 @@ withLitestream("a server whose prefix another one has taken stops, and says so",
   await tenantry.close();
   expect(JSON.parse(await readFile(note, "utf8"))).toMatchObject({ holder: "another" });
 });
+
+withLitestream(
+  "how the replication stands is in /metrics and /readyz, and nothing of it before it begins",
+  async () => {
+    const dir = await scratchFolder();
+    const server = await runningServer({ tenantry: { replica: `file://${join(dir, "replica")}` } });
+    const figures = async (): Promise<Record<string, number>> => {
+      const { text } = await server.send("GET", "/metrics");
+      const lines = text.matchAll(/^tenantry_backups_([a-z_]+(?:\{alarm="[a-z-]+"\})?) (\S+)$/gm);
+      return Object.fromEntries(Array.from(lines, ([, name = "", value]) => [name, Number(value)]));
+    };
+    expect((await server.send("GET", "/readyz")).body).toMatchObject({ backups: { state: "off" } });
+    expect(Object.keys(await figures())).not.toContain("lag_seconds");
+    const backups = await server.tenantry.backups({ pollMs: 20, canaryMs: 50, staleMs: 0 });
+    await server.query("acme", "INSERT INTO customers (name) VALUES ('x')");
+    await until("the canary has arrived", () => backups.status().canary.arrivedAt !== null);
+    const now = await figures();
+    expect(now).toMatchObject({ lag_seconds: expect.any(Number), failures_total: expect.any(Number) });
+    expect(now["registered"]).toBeGreaterThanOrEqual(2);
+    expect(now["canary_seconds"]).toBeGreaterThan(0);
+    expect(now["canary_arrived_timestamp_seconds"]).toBeGreaterThan(1e9);
+    // Whatever takes any time at all is an alarm here.
+    const alarmed = await until("there is an alarm", async () => {
+      const { alarms } = (await server.send("GET", "/readyz")).body.backups as { alarms: string[] };
+      return alarms.includes("canary") && (await figures());
+    });
+    expect(alarmed['alarm{alarm="canary"}']).toBe(1);
+  },
+);
 
 /** A Litestream that answers in this order, as one does in whose replica others write: the real one then follows them. */
 function answers(...txids: readonly (readonly [txid: number, replicatedTxid: number])[]): LitestreamPool {
