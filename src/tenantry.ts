@@ -382,7 +382,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
           fleet,
           metrics: new Metrics({
             catalog,
-            handles: () => tenants.stats(),
+            handles: () => (pool ? pool.handles(tenants.stats()) : tenants.stats()),
             ...(pool && { pool: () => pool.stats() }),
             backups: () => backups?.status(),
             failedJobs: () => recovery.jobs.failures(),

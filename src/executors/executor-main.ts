@@ -197,11 +197,9 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
   const figures = setInterval(() => {
     // A transaction that its client has ended, or its time limit.
     endIfDone();
-    const { open, leased, waiting } = tenantry.tenants.stats();
-    say([
-      "figures",
-      { rssBytes: process.memoryUsage.rss(), handles: { open, leased, waiting }, busy: busy.take() },
-    ]);
+    const { pid } = process;
+    const rssBytes = process.memoryUsage.rss();
+    say(["figures", { pid, rssBytes, handles: tenantry.tenants.stats(), busy: busy.take() }]);
   }, FIGURES_MS);
   say(["hello", PROTOCOL_VERSION]);
 }

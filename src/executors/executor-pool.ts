@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { DatabaseRunner } from "../database/tenant-database.ts";
 import { addedFigures, type StatementFigures } from "../drivers/statement-figures.ts";
+import type { HandleCacheStats } from "../handle-cache/handles.ts";
 import type { EndReason } from "./executor.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
+import { HandleTotals } from "./handle-totals.ts";
 import { jumpHash } from "./jump-hash.ts";
 import type { Job, Pin } from "./job.ts";
 import { Lane } from "./lane.ts";
@@ -140,6 +142,7 @@ export class ExecutorPool {
   readonly #offenders: Offenders;
   /** Large answers on their way, by tenant. */
   readonly #unread = new Map<string, number>();
+  readonly #handles = new HandleTotals();
   readonly #home = new RecentMap<string, Place>({ maxEntries: REMEMBERED_TENANTS });
   /** Tenants that take a whole second, and for how many seconds in a row. */
   readonly #greedy = new Map<string, number>();
@@ -299,6 +302,11 @@ export class ExecutorPool {
     };
   }
 
+  /** The handles of this process and of all its executors, so far as they have told. */
+  handles(own: HandleCacheStats): HandleCacheStats {
+    return this.#handles.with(own);
+  }
+
   /** Why some executor cannot be started; undefined while all can. */
   get failure(): TenantryError | undefined {
     return this.#places.map(({ lane }) => lane.failure).find((failure) => failure !== undefined);
@@ -427,6 +435,7 @@ export class ExecutorPool {
 
   #hear(place: Place, figures: Figures): void {
     place.figures = figures;
+    this.#handles.hear(place.name, figures);
     if (figures.rssBytes > this.#maxRssBytes && place.lane.recycle()) {
       this.#counts.recycles++;
       this.#onEvent({ what: "recycled", executor: place.name, rssBytes: figures.rssBytes });

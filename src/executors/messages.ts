@@ -3,9 +3,10 @@
 import { TenantryError, type ErrorCode } from "../tenantry-error.ts";
 import type { Scope } from "../auth/caller.ts";
 import type { TransactionMode } from "../drivers/driver.ts";
+import type { HandleCacheStats } from "../handle-cache/handles.ts";
 
 /** Raised with every change below. Both sides come from one checkout; a mismatch is a broken installation. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** What the main process asks. The number is the job's, unique for the executor's life. */
 export type Ask =
@@ -98,8 +99,9 @@ export type Say =
 
 /** What an executor tells about itself, once a second. */
 export interface Figures {
+  readonly pid: number;
   readonly rssBytes: number;
-  readonly handles: { readonly open: number; readonly leased: number; readonly waiting: number };
+  readonly handles: HandleCacheStats;
   /** Milliseconds that statements of the busiest tenants ran in the last second. */
   readonly busy: readonly (readonly [tenant: string, ms: number])[];
 }

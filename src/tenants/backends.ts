@@ -2,6 +2,7 @@
 // Opens nothing.
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseLimits, Driver, Handle } from "../drivers/driver.ts";
+import { addedStats } from "../handle-cache/added-stats.ts";
 import type { Closable, HandleCacheStats, Handles } from "../handle-cache/handles.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -55,11 +56,6 @@ export class Backends {
   /** Of all drivers together. */
   stats(): HandleCacheStats {
     const [first, ...others] = this.all.map(({ cache }) => cache.stats());
-    return others.reduce<HandleCacheStats>(added, first as HandleCacheStats);
+    return others.reduce(addedStats, first as HandleCacheStats);
   }
-}
-
-function added(a: HandleCacheStats, b: HandleCacheStats): HandleCacheStats {
-  const sums = Object.entries(a).map(([name, value]) => [name, value + b[name as keyof HandleCacheStats]]);
-  return Object.fromEntries(sums) as unknown as HandleCacheStats;
 }
