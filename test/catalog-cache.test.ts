@@ -97,16 +97,16 @@ describe("a row in memory", () => {
     expect(here.stats().drops).toBe(drops);
   });
 
-  test("is asked for its freshness once a millisecond", async () => {
+  test("is asked for its freshness once in five milliseconds", async () => {
     const file = await catalogFile();
     const dataVersion = vi.fn(() => 1);
     const { catalog } = await file.open({ dataVersion });
     dataVersion.mockClear();
     const started = performance.now();
-    while (performance.now() - started < 20) catalog.peek(acme);
+    while (performance.now() - started < 50) catalog.peek(acme);
     const calls = dataVersion.mock.calls.length;
     expect(calls).toBeGreaterThan(0);
-    expect(calls).toBeLessThanOrEqual(performance.now() - started + 1);
+    expect(calls).toBeLessThanOrEqual((performance.now() - started) / 5 + 1);
   });
 
   test("is the newest of reads and writes that overlap", async () => {

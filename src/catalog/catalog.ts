@@ -95,7 +95,7 @@ export interface GetTenantOptions {
 
 /**
  * What tenants exist and their state. What this process writes is seen by it at once. Where there is `dataVersion`,
- * a change of a state, a host or a key resolves when every process sees it, a millisecond or two after the commit;
+ * a change of a state, a host or a key resolves when every process sees it, some five milliseconds after the commit;
  * without it others see what was written within `cacheMs`.
  */
 export interface Catalog extends AsyncDisposable {

@@ -17,14 +17,14 @@ export interface FreshnessOptions {
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** Milliseconds for which nobody asks again whether others have written. */
-const ASK_EVERY_MS = 1;
+const ASK_EVERY_MS = 5;
 
 /** Milliseconds after which a read or write that has not ended is taken for one that was given up. */
 const MAX_RUNNING_MS = 60_000;
 
 /**
- * Knows whether somebody else has written since the rows in memory were read. It asks at most once a millisecond,
- * and who has written waits as long before he says so: so whoever hears of a change, and then sends a request to
+ * Knows whether somebody else has written since the rows in memory were read. It asks once in five milliseconds
+ * at most, and who has written waits as long before he says so: so whoever hears of a change, and then sends a request to
  * another process, is seen to have made it there (decisions/020-rows-in-memory.md).
  */
 export class Freshness {
