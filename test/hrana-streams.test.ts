@@ -3,6 +3,7 @@
 import { expect, test, vi } from "vitest";
 import { DEFAULT_SHARE } from "../src/executors/lane.ts";
 import { newBatonKey } from "../src/hrana/baton.ts";
+import { Streams } from "../src/hrana/streams.ts";
 import { isHranaPath } from "../src/http/hrana-routes.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { AUTOCOMMIT, batch, CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
@@ -131,21 +132,39 @@ test("savepoints nest, and a transaction is told truly, however it begins and en
   expect(await hrana.value(COUNT)).toEqual(integer(1));
 });
 
-test("a thousand streams that nobody closes hold nothing", async () => {
+test("a thousand streams that nobody closes hold nothing; beyond their bound the oldest without a transaction ends", async () => {
   const server = await runningServer();
   const hrana = new HranaRequests(server);
-  for (let n = 0; n < 10; n++) {
-    await Promise.all(Array.from({ length: 100 }, () => hrana.pipeline(null, execute("SELECT 1"))));
-  }
+  const transaction = await hrana.pipeline(null, execute("BEGIN"), insert("a"));
+  const oldest = await hrana.pipeline(null, execute("SELECT 1"));
+  const all = async (count: number): Promise<string | null> => {
+    const some = await Promise.all(
+      Array.from({ length: count }, () => hrana.pipeline(null, execute("SELECT 1"))),
+    );
+    return some.at(-1)!.baton;
+  };
+  let newest: string | null = null;
+  for (let n = 0; n < 11; n++) newest = await all(100);
+  const ended = await hrana.post("/v3/pipeline", { baton: oldest.baton, requests: [CLOSE] });
+  expect(ended.body).toMatchObject({ code: "STREAM_EXPIRED" });
+  await hrana.pipeline(newest, execute("SELECT 1"), CLOSE);
+  await hrana.pipeline(transaction.baton, execute("COMMIT"), CLOSE);
   await server.expectHealthy();
-  // a tenant's streams have a bound; those that close with their request need no room
-  const more = Array.from({ length: 100 }, () =>
-    hrana.post("/v3/pipeline", { baton: null, requests: [execute("SELECT 1")] }),
-  );
-  const refused = (await Promise.all(more)).filter(({ status }) => status !== 200);
-  expect(refused.length).toBe(76);
-  expect(refused[0]?.body).toMatchObject({ code: "TOO_MANY_REQUESTS" });
-  expect(await hrana.value("SELECT 1")).toEqual(integer(1));
+  expect(await hrana.value(COUNT)).toEqual(integer(1));
+});
+
+test("streams that are all in use, or in a transaction, leave no room for another", async () => {
+  const streams = new Streams({ key: newBatonKey(), maxStreams: 2 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const used = [1, 2].map(() => streams.use("acme", null, false, () => promise));
+  await expect(streams.use("acme", null, false, async () => {})).rejects.toMatchObject({
+    code: "TOO_MANY_REQUESTS",
+  });
+  await streams.use("globex", null, false, async () => {});
+  resolve();
+  await Promise.all(used);
+  await streams.use("acme", null, false, async () => {});
+  expect(streams.size).toBe(3);
 });
 
 test("transactions that nobody ends are rolled back, and their leases come back", async () => {

@@ -139,12 +139,29 @@ export interface Session extends SqlRunner {
    * @throws {TenantryError} as `run()` does, then or by the promise
    */
   runNow(statement: Statement, options?: RunOptions): ResultSet | Promise<ResultSet>;
+  /**
+   * Begins to read the rows of a statement, which come as arrays. Nothing else may be run until they are at their end,
+   * or the reader is closed. Only where the driver has its rows one by one.
+   * @throws {TenantryError} as `run()` does, and `READ_ONLY` for a statement that could write
+   */
+  read?(statement: Statement, options?: RunOptions): RowReader;
   /** What a statement is, without running it. @throws {TenantryError} as `run()` does */
   describe(sql: string): StatementDescription;
   /** Whether foreign keys hold; until the session is closed. Does nothing in a transaction, as in SQLite. */
   enforceForeignKeys(on: boolean): void;
   /** Rolls back what is not committed, and gives the connection back. Idempotent. */
   close(): Promise<void>;
+}
+
+/** The rows of a statement that is being read. */
+export interface RowReader {
+  /**
+   * The next rows, about 64 kB of them or what 10 ms give, none at the end; with its columns, and with what it took
+   * so far. @throws {TenantryError} as `run()` does
+   */
+  next(): Promise<ResultSet<unknown[]>>;
+  /** Ends it where it is. Idempotent. */
+  close(): void;
 }
 
 /** A statement that has been prepared and not run. */

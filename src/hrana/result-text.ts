@@ -36,14 +36,29 @@ export function resultText(done: Done): JsonText {
 /** The `CursorEntry`s of a step that was run. */
 export function* entriesOf(step: number, outcome: Done | HranaError): Generator<string> {
   if ("code" in outcome) {
-    yield `{"type":"step_error","step":${step},"error":${JSON.stringify(outcome)}}`;
+    yield errorEntry(step, outcome);
     return;
   }
-  yield `{"type":"step_begin","step":${step},"cols":${columnsText(outcome.result)}}`;
-  if (outcome.wantRows) {
-    for (const row of outcome.result.rows) yield `{"type":"row","row":${rowText(row as unknown[])}}`;
-  }
-  yield `{"type":"step_end",${endText(outcome)}}`;
+  yield beginEntry(step, outcome.result);
+  if (outcome.wantRows) for (const row of outcome.result.rows) yield rowEntry(row as unknown[]);
+  yield endEntry(outcome);
+}
+
+/** The `CursorEntry`s of a step that is read in pieces. */
+export function errorEntry(step: number, error: HranaError): string {
+  return `{"type":"step_error","step":${step},"error":${JSON.stringify(error)}}`;
+}
+
+export function beginEntry(step: number, result: ResultSet): string {
+  return `{"type":"step_begin","step":${step},"cols":${columnsText(result)}}`;
+}
+
+export function rowEntry(row: readonly unknown[]): string {
+  return `{"type":"row","row":${rowText(row)}}`;
+}
+
+export function endEntry(done: Done): string {
+  return `{"type":"step_end",${endText(done)}}`;
 }
 
 /** A row as text. */

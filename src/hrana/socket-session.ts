@@ -10,13 +10,13 @@ import {
   type HranaVersion,
   int32,
   type JsonObject,
-  objectOf,
   parseClientMessage,
   requestType,
   responseError,
   responseOf,
   responseOk,
 } from "./socket-message.ts";
+import { batchWithSql, withSql } from "./socket-sql.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { MAX_SOCKET_STORED_SQL, StoredSql } from "./stored-sql.ts";
 
@@ -202,7 +202,7 @@ export class SocketSession {
           const stream = this.#streams.get(int32(request["stream_id"], "stream_id"));
           if (!stream) throw new StatementError("STREAM_NOT_FOUND", "The stream has not been opened");
           if (type === "open_cursor") return this.#openCursor(stream, id, request, characters);
-          const asked = this.#withSql(request);
+          const asked = withSql(request, this.#sql);
           return this.#enqueue(stream, id, characters, async () => responseOf(id, await stream.run(asked)));
         }
       }
@@ -253,7 +253,7 @@ export class SocketSession {
     if (this.#cursors.has(cursorId) || stream.cursorId !== undefined) {
       throw new StatementError("CURSOR_EXISTS", `Cursor ${cursorId}, or one of its stream, is open already`);
     }
-    const batch = this.#batchWithSql(request["batch"]);
+    const batch = batchWithSql(request["batch"], this.#sql);
     this.#cursors.set(cursorId, stream);
     stream.cursorId = cursorId;
     this.#enqueue(stream, id, characters, async () => {
@@ -353,43 +353,6 @@ export class SocketSession {
     if (!this.#paused || this.#greeting || this.#full || this.#clogged) return;
     this.#paused = false;
     this.#link.resume();
-  }
-
-  /** The request with its SQL, where it names it by a number. */
-  #withSql(request: JsonObject): JsonObject {
-    switch (request["type"]) {
-      case "execute":
-        return { ...request, stmt: this.#statement(request["stmt"]) };
-      case "batch":
-        return { ...request, batch: this.#batchWithSql(request["batch"]) };
-      case "get_autocommit":
-        return request;
-      default:
-        return this.#statement(request);
-    }
-  }
-
-  #batchWithSql(value: unknown): JsonObject {
-    const batch = objectOf(value, "A batch");
-    const { steps } = batch;
-    if (!Array.isArray(steps)) throw malformed('"steps" is not a list.');
-    return {
-      ...batch,
-      steps: steps.map((one: unknown) => {
-        const step = objectOf(one, "A step");
-        return { ...step, stmt: this.#statement(step["stmt"]) };
-      }),
-    };
-  }
-
-  #statement(value: unknown): JsonObject {
-    const statement = objectOf(value, "A statement");
-    const { sql_id: sqlId } = statement;
-    if (sqlId === undefined || sqlId === null) return statement;
-    if (statement["sql"] !== undefined && statement["sql"] !== null) {
-      throw malformed("Either `sql` or `sql_id` are required, but not both.");
-    }
-    return { ...statement, sql_id: null, sql: this.#sql.text(int32(sqlId, "sql_id")) };
   }
 
   #wordsOf(error: unknown): HranaError {

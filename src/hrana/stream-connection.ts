@@ -1,6 +1,13 @@
 // Owns the connection that a stream has to itself while it needs one, and for how long a transaction may be open on it.
 // Does not know what is asked of the stream.
-import type { ResultSet, RunOptions, Session, Statement, StatementDescription } from "../drivers/driver.ts";
+import type {
+  ResultSet,
+  RowReader,
+  RunOptions,
+  Session,
+  Statement,
+  StatementDescription,
+} from "../drivers/driver.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { StatementError } from "./hrana-error.ts";
@@ -74,7 +81,7 @@ export class StreamConnection {
     return this.#whenRun(session, session.run(statement, options));
   }
 
-  async #whenRun(session: Session, running: Promise<ResultSet>): Promise<ResultSet> {
+  async #whenRun<Result>(session: Session, running: Promise<Result>): Promise<Result> {
     try {
       return await running;
     } catch (error) {
@@ -83,6 +90,16 @@ export class StreamConnection {
     } finally {
       this.#watch(session);
     }
+  }
+
+  /**
+   * Begins to read the rows of a statement; undefined where that cannot be done in pieces.
+   * @throws {TenantryError} as `Session.read()` does
+   */
+  read(statement: Statement, options: RunOptions): RowReader | undefined {
+    const session = this.#session;
+    const reader = session.read?.(statement, options);
+    return reader && { next: () => this.#whenRun(session, reader.next()), close: () => reader.close() };
   }
 
   describe(sql: string): StatementDescription {

@@ -46,9 +46,9 @@ export class Streams {
   readonly #batons: Batons;
   readonly #idleMs: number;
   readonly #maxStreams: number;
-  /** Those that are not in use are in the order in which they were used last. */
+  /** Those that are not in use are in the order in which they were used last; so are each owner's own. */
   readonly #open = new Map<string, Entry>();
-  readonly #counts = new Map<string, number>();
+  readonly #owned = new Map<string, Set<Entry>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ key, idleMs = DEFAULT_STREAM_IDLE_MS, maxStreams = DEFAULT_MAX_STREAMS }: StreamsOptions) {
@@ -136,13 +136,7 @@ export class Streams {
   }
 
   #create(owner: string, closes: boolean): Entry {
-    if (!closes && (this.#counts.get(owner) ?? 0) >= this.#maxStreams) {
-      throw new TenantryError(
-        "TOO_MANY_REQUESTS",
-        `More than ${this.#maxStreams} streams of this tenant are open.`,
-        { hint: "Close streams when they are done with.", retryAfterSeconds: 1 },
-      );
-    }
+    if (!closes) this.#makeRoom(owner);
     const entry: Entry = {
       stream: new Stream(),
       // A random one takes a tenth of a short request.
@@ -152,10 +146,24 @@ export class Streams {
       idleSince: undefined,
       cursor: undefined,
     };
-    if (closes) return entry;
-    this.#open.set(entry.id, entry);
-    this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
+    if (!closes) this.#add(entry);
     return entry;
+  }
+
+  /** Many clients leave a stream behind with each request: the oldest that has no transaction gives way. */
+  #makeRoom(owner: string): void {
+    const owned = this.#owned.get(owner);
+    if (!owned || owned.size < this.#maxStreams) return;
+    for (const entry of owned) {
+      if (entry.idleSince === undefined || entry.stream.open) continue;
+      void this.#end(entry);
+      return;
+    }
+    throw new TenantryError(
+      "TOO_MANY_REQUESTS",
+      `${this.#maxStreams} streams of this tenant are in use, or in a transaction.`,
+      { hint: "Close streams when they are done with.", retryAfterSeconds: 1 },
+    );
   }
 
   async #find(owner: string, baton: string): Promise<Entry> {
@@ -177,17 +185,25 @@ export class Streams {
   }
 
   #keep(entry: Entry): void {
+    this.#forget(entry);
     entry.idleSince = performance.now();
-    this.#open.delete(entry.id);
-    this.#open.set(entry.id, entry);
+    this.#add(entry);
     if (this.#timer === undefined) this.#sweepIn(this.#idleMs);
   }
 
-  #forget({ id, owner }: Entry): void {
-    if (!this.#open.delete(id)) return;
-    const left = (this.#counts.get(owner) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(owner);
-    else this.#counts.set(owner, left);
+  /** Behind the others. */
+  #add(entry: Entry): void {
+    this.#open.set(entry.id, entry);
+    const owned = this.#owned.get(entry.owner);
+    if (owned) owned.add(entry);
+    else this.#owned.set(entry.owner, new Set([entry]));
+  }
+
+  #forget(entry: Entry): void {
+    if (!this.#open.delete(entry.id)) return;
+    const owned = this.#owned.get(entry.owner);
+    owned?.delete(entry);
+    if (owned?.size === 0) this.#owned.delete(entry.owner);
   }
 
   #sweepIn(ms: number): void {

@@ -20,6 +20,7 @@ export function cursorBody(
   { before, after = () => "", shown }: CursorBodyOptions,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  let cancelled = false;
   return new ReadableStream({
     start(controller) {
       controller.enqueue(encoder.encode(before));
@@ -27,17 +28,22 @@ export function cursorBody(
     async pull(controller) {
       try {
         const entries = await cursor.next();
+        if (cancelled) return;
         if (entries) return controller.enqueue(encoder.encode(linesOf(entries)));
         const end = after();
         if (end !== "") controller.enqueue(encoder.encode(end));
       } catch (error) {
+        if (cancelled) return;
         // The body has begun: its status cannot say it any more.
         const entry = JSON.stringify({ type: "error", error: hranaError(shown(error)) });
         controller.enqueue(encoder.encode(linesOf([entry])));
       }
       controller.close();
     },
-    cancel: () => cursor.close(),
+    cancel: () => {
+      cancelled = true;
+      cursor.close();
+    },
   });
 }
 

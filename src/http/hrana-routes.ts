@@ -4,7 +4,7 @@ import { type Context, Hono } from "hono";
 import { newBatonKey } from "../hrana/baton.ts";
 import { hranaError } from "../hrana/hrana-error.ts";
 import { bodyOf, joined } from "../hrana/json-text.ts";
-import type { StreamAccess } from "../hrana/stream.ts";
+import type { StreamAccess } from "../hrana/stream-statements.ts";
 import type { PinnedSession } from "../hrana/stream-connection.ts";
 import { parseCursor, parsePipeline } from "../hrana/stream-request.ts";
 import { Streams } from "../hrana/streams.ts";

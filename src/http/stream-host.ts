@@ -2,7 +2,8 @@
 // Finds no tenants and no callers: they come with each request, resolved and authorised.
 import { includesScope, type Scope } from "../auth/caller.ts";
 import type { EntryReader } from "../hrana/hosted-stream.ts";
-import { Stream, type StreamAccess } from "../hrana/stream.ts";
+import { Stream } from "../hrana/stream.ts";
+import type { StreamAccess } from "../hrana/stream-statements.ts";
 import type { PinnedSession } from "../hrana/stream-connection.ts";
 import { bodyOf, type JsonText } from "../hrana/json-text.ts";
 import { parseBatch, parseStreamRequest } from "../hrana/stream-request.ts";

@@ -102,11 +102,24 @@ export class BlockableSession implements Session {
   readonly #peek: () => BlockedRecord | undefined;
   readonly #find: () => Promise<BlockedRecord>;
 
+  /** Asks before each piece. */
+  readonly read?: NonNullable<Session["read"]>;
+
   /** @param peek the record, if it is in memory */
   constructor(session: Session, peek: () => BlockedRecord | undefined, find: () => Promise<BlockedRecord>) {
     this.#session = session;
     this.#peek = peek;
     this.#find = find;
+    const { read } = session;
+    if (!read) return;
+    this.read = (statement, options) => {
+      const reader = read.call(session, statement, options);
+      const next = async (): Promise<ResultSet<unknown[]>> => {
+        assertReadable(await this.#record());
+        return reader.next();
+      };
+      return { next, close: () => reader.close() };
+    };
   }
 
   get inTransaction(): boolean {

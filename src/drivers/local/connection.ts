@@ -2,7 +2,7 @@
 // Everything here is synchronous; who may run when is the handle's business.
 import Database from "better-sqlite3";
 import { splitStatements } from "../../sql/split-statements.ts";
-import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
+import { isTenantryError } from "../../tenantry-error.ts";
 import type { ExecResult, ResultSet, RunOptions, StatementDescription, StatementMeta } from "../driver.ts";
 import { d1Error } from "../d1-error.ts";
 import { noTransaction, readOnly } from "../transaction-error.ts";
@@ -10,18 +10,11 @@ import { bindable } from "../parameter.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
 import type { KnownSql, StatementText } from "./known-sql.ts";
 import { byName } from "./parameter-names.ts";
+import { type AnswerSize, isLimited, readRows, undoable } from "./read-rows.ts";
+import { LocalRowReader } from "./row-reader.ts";
 import { fromSqlite } from "./sqlite-error.ts";
+import type { StatementWatch } from "./statement-watch.ts";
 import { type KeptStatement, StatementCache } from "./statement-cache.ts";
-
-/** Is told of every statement of one database, for those who must know what an event loop is held by. */
-export interface StatementWatch {
-  /** A statement is about to run. */
-  begin(): void;
-  /** One has run for that long. */
-  end(ms: number): void;
-  /** A caller's statement has run to its end. */
-  ran(sql: string, ms: number, rowsRead: number, rowsWritten: number): void;
-}
 
 /** What a connection is opened with. */
 export interface ConnectionOptions {
@@ -60,12 +53,6 @@ interface Read {
   readonly rows: ResultSet["rows"];
 }
 
-/** What an answer has taken of its limits so far. */
-export interface AnswerSize {
-  rows: number;
-  bytes: number;
-}
-
 const NO_OPTIONS: RunOptions = {};
 const NO_ROWS: Read = { columns: [], declaredTypes: undefined, rows: [] };
 const NO_ROWS_IN_DETAIL: Read = { ...NO_ROWS, declaredTypes: [] };
@@ -83,6 +70,8 @@ export class Connection {
   #sizeBytes: number;
   #sizeKnown: boolean;
   #lastRowId = 0;
+  /** What reads its rows in pieces, or did so last. */
+  #reader: LocalRowReader | undefined;
 
   /**
    * @param sizeBytes of the database, where that is known; 0 where it is not
@@ -137,6 +126,7 @@ export class Connection {
 
   /** Undoes what is not committed; nothing where no transaction is open. */
   rollback(): void {
+    this.#reader?.close();
     if (this.sqlite.open && this.sqlite.inTransaction) this.sqlite.exec("ROLLBACK");
   }
 
@@ -261,6 +251,20 @@ export class Connection {
     return { columns: [], rows: [], meta, details: { declaredTypes: [], changes, lastRowId } };
   }
 
+  /**
+   * Begins to read the rows of a statement that only reads. Until they are at their end, or the reader is closed,
+   * nothing else can be run.
+   * @throws {TenantryError} `READ_ONLY` for a statement that could write
+   */
+  read(prepared: Prepared, params: readonly unknown[], options: RunOptions): LocalRowReader {
+    if (!prepared.readOnly || !prepared.reader) throw readOnly();
+    const bound = bindable(params);
+    const { names } = prepared.text;
+    const values = names === undefined ? bound : byName(names, bound);
+    this.#shape(prepared, { ...options, rows: "arrays" });
+    return (this.#reader = new LocalRowReader(prepared.statement, values, options, this.#watch));
+  }
+
   /** What a statement is, without running it. @throws {TenantryError} as {@link prepare} does */
   describe(sql: string): StatementDescription {
     const { statement, reader, readOnly: reads } = this.prepare(sql);
@@ -285,6 +289,8 @@ export class Connection {
   }
 
   close(): void {
+    // SQLite closes no connection that is being read.
+    this.#reader?.close();
     this.#prepared.clear();
     this.sqlite.close();
   }
@@ -295,10 +301,7 @@ export class Connection {
       statement.run(...values);
       return options.details ? NO_ROWS_IN_DETAIL : NO_ROWS;
     }
-    const arrays = options.rows === "arrays";
-    if (arrays !== prepared.arrays) statement.raw((prepared.arrays = arrays));
-    const bigint = options.integers === "bigint";
-    if (bigint !== prepared.bigint) statement.safeIntegers((prepared.bigint = bigint));
+    const arrays = this.#shape(prepared, options);
     const read = (): ResultSet["rows"] => readRows(statement, values, options, size, !prepared.readOnly);
     // What is stopped at a limit has written all its rows before it gave the first.
     const rows = !prepared.readOnly && isLimited(options) ? undoable(this.sqlite, read) : read();
@@ -309,6 +312,15 @@ export class Connection {
       declaredTypes: options.details ? definitions.map(({ type }) => type) : undefined,
       rows,
     };
+  }
+
+  /** Has rows come as they are asked for. @returns whether that is as arrays */
+  #shape(prepared: Prepared, options: RunOptions): boolean {
+    const arrays = options.rows === "arrays";
+    if (arrays !== prepared.arrays) prepared.statement.raw((prepared.arrays = arrays));
+    const bigint = options.integers === "bigint";
+    if (bigint !== prepared.bigint) prepared.statement.safeIntegers((prepared.bigint = bigint));
+    return arrays;
   }
 
   #meta(started: number, read: number): StatementMeta {
@@ -376,79 +388,4 @@ function pragmas({ durability, cacheBytes, checkpointPages }: ConnectionOptions)
     `PRAGMA cache_size = -${Math.max(1, Math.floor(cacheBytes / 1024))}`,
     "PRAGMA query_only = OFF",
   ].join(";");
-}
-
-function readRows(
-  statement: Database.Statement<unknown[]>,
-  values: readonly unknown[],
-  options: RunOptions,
-  size: AnswerSize,
-  writes: boolean,
-): ResultSet["rows"] {
-  const { first, maxRows = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } = options;
-  if (first && !writes) {
-    const row = statement.get(...values);
-    return row === undefined ? [] : [row as Record<string, unknown>];
-  }
-  if (!isLimited(options) && !options.sink) {
-    // A statement that writes runs to its end, also where only its first row is wanted.
-    const all = statement.all(...values) as ResultSet["rows"];
-    return first ? all.slice(0, 1) : all;
-  }
-  // Rows are read one by one, so that an endless result ends at the limit.
-  const rows: ResultSet["rows"] = [];
-  const sink = writes ? undefined : options.sink;
-  sink?.begin();
-  for (const row of statement.iterate(...values) as IterableIterator<Record<string, unknown> | unknown[]>) {
-    if (++size.rows > maxRows) {
-      throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
-        hint: "Add a LIMIT and page through it.",
-      });
-    }
-    if (sink) {
-      size.bytes += sink.row(row as unknown[]);
-    } else {
-      rows.push(row);
-      size.bytes += approximateBytes(row);
-    }
-    if (size.bytes > maxBytes) {
-      throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
-        hint: "Name fewer columns, add a LIMIT, or export the tenant.",
-      });
-    }
-  }
-  return rows;
-}
-
-function isLimited({ maxRows, maxBytes }: RunOptions): boolean {
-  return maxRows !== undefined || maxBytes !== undefined;
-}
-
-/** Runs `fn`; where it throws, nothing of what it wrote stays, within a transaction or without. */
-function undoable<T>(sqlite: Database.Database, fn: () => T): T {
-  sqlite.exec("SAVEPOINT answer");
-  try {
-    const result = fn();
-    sqlite.exec("RELEASE answer");
-    return result;
-  } catch (error) {
-    // A full disk or an I/O error rolls back by itself.
-    if (sqlite.inTransaction) sqlite.exec("ROLLBACK TO answer; RELEASE answer");
-    throw error;
-  }
-}
-
-/** Bytes that a row takes in an answer as JSON, within a factor of three for most values. */
-function approximateBytes(row: Record<string, unknown> | unknown[]): number {
-  let bytes = 2;
-  if (Array.isArray(row)) for (const value of row) bytes += valueBytes(value);
-  // The names count: a statement can make them as long as itself, and they are in every row.
-  else for (const name in row) bytes += name.length + valueBytes(row[name]);
-  return bytes;
-}
-
-function valueBytes(value: unknown): number {
-  if (typeof value === "string") return value.length + 8;
-  // In JSON a blob is an array of numbers, of up to three digits and a comma each.
-  return value instanceof Uint8Array ? value.byteLength * 4 : 8;
 }

@@ -5,6 +5,7 @@ import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type {
   ExecResult,
   ResultSet,
+  RowReader,
   RunOptions,
   Session,
   Statement,
@@ -114,6 +115,18 @@ export class LocalSession implements Session {
         atomically(connection.sqlite, "BEGIN IMMEDIATE", () => connection.exec(sql)),
       ),
     );
+  }
+
+  read({ sql, params }: Statement, options: RunOptions = {}): RowReader {
+    const connection = this.#open();
+    const reader = connection.read(connection.prepare(sql), params, options);
+    const { turns, attempt } = this.#parts;
+    const next = async (): Promise<ResultSet<unknown[]>> => attempt(() => reader.next());
+    return {
+      // Others have their turn between two pieces, however fast they are taken; most answers are one.
+      next: () => (reader.underWay ? turns.run(next) : next()),
+      close: () => reader.close(),
+    };
   }
 
   describe(sql: string): StatementDescription {

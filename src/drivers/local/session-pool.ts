@@ -35,8 +35,10 @@ export interface SessionOwner {
 export class SessionPool {
   readonly #permits: FifoLock;
   readonly #maxSpare: number;
-  /** The one unused for longest comes first. */
-  readonly #spare = new Map<SessionOwner, Connection>();
+  /** Whose they are; the one unused for longest comes first. */
+  readonly #spare = new Map<Connection, SessionOwner>();
+  /** An owner's spare ones, the one unused for longest first. */
+  readonly #spareOf = new Map<SessionOwner, Connection[]>();
   readonly #inUse = new Map<SessionOwner, Set<Connection>>();
 
   constructor({ maxInUse, maxSpare, timeoutMs }: SessionPoolOptions) {
@@ -81,24 +83,37 @@ export class SessionPool {
 
   /** Closes every connection of `owner`, in use or not; what is not committed is rolled back. */
   closeAll(owner: SessionOwner): void {
-    this.#takeSpare(owner)?.close();
+    for (let spare = this.#takeSpare(owner); spare; spare = this.#takeSpare(owner)) spare.close();
     for (const connection of this.#inUse.get(owner) ?? []) connection.close();
   }
 
+  /** The one used last: its pages are in memory. */
   #takeSpare(owner: SessionOwner): Connection | undefined {
-    const connection = this.#spare.get(owner);
-    this.#spare.delete(owner);
+    const spare = this.#spareOf.get(owner);
+    const connection = spare?.pop();
+    if (spare?.length === 0) this.#spareOf.delete(owner);
+    if (connection) this.#spare.delete(connection);
     return connection;
   }
 
+  /** Several who come at once come again: an open takes longer than most of what they do. */
   #keep(owner: SessionOwner, connection: Connection): void {
     if (!connection.open) return;
     connection.rollback();
-    this.#takeSpare(owner)?.close();
     if (owner.closed || this.#maxSpare === 0) return connection.close();
-    this.#spare.set(owner, connection);
+    this.#spare.set(connection, owner);
+    const spare = this.#spareOf.get(owner);
+    if (spare) spare.push(connection);
+    else this.#spareOf.set(owner, [connection]);
     if (this.#spare.size <= this.#maxSpare) return;
-    const [oldest] = this.#spare.keys();
-    if (oldest) this.#takeSpare(oldest)?.close();
+    for (const [oldest, whose] of this.#spare) return this.#closeOldest(oldest, whose);
+  }
+
+  #closeOldest(oldest: Connection, owner: SessionOwner): void {
+    this.#spare.delete(oldest);
+    const spare = this.#spareOf.get(owner);
+    spare?.shift();
+    if (spare?.length === 0) this.#spareOf.delete(owner);
+    oldest.close();
   }
 }

@@ -1,0 +1,233 @@
+// Owns running one statement of a stream: whether it is admitted, where it runs, and the connection that it needs for
+// that. Does not know the requests that statements come in.
+import type {
+  ResultSet,
+  RowReader,
+  RunOptions,
+  SqlRunner,
+  Statement,
+  StatementDescription,
+} from "../drivers/driver.ts";
+import type { Guard } from "../sql/guard.ts";
+import type { Inspection } from "../sql/inspect-statement.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import { MAX_QUOTED_STRINGS, withQuotedString } from "./quoted-strings.ts";
+import type { Done } from "./result-text.ts";
+import { ResultRows } from "./row-writer.ts";
+import { argumentsInOrder } from "./statement-arguments.ts";
+import { foreignKeysSetting, inspectForStream } from "./statement-rules.ts";
+import type { StoredSql } from "./stored-sql.ts";
+import type { PinnedSession, StreamConnection } from "./stream-connection.ts";
+import type { Stmt } from "./stream-request.ts";
+
+/** Milliseconds that a request's statements run one after another before others get their turn. */
+const SLICE_MS = 10;
+
+/** What one request may use. */
+export interface StreamAccess {
+  /** The tenant's database, on the connection that its requests share. */
+  readonly runner: SqlRunner;
+  readonly openSession: () => Promise<PinnedSession>;
+  /** Whether there are connections to pin: without them a transaction is a batch that is one as a whole. */
+  readonly sessions: boolean;
+  readonly guard: Guard;
+  /** @throws {TenantryError} `FORBIDDEN`, … */
+  readonly authorize: (needs: Inspection["needs"]) => void;
+  /** Rows of a statement, bytes of an answer, parameters of a statement. */
+  readonly maxRows: number;
+  readonly maxResponseBytes: number;
+  readonly maxParameters: number;
+}
+
+/** There already, or not yet. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** What is known of a statement before it has run. */
+type RestOfDone = Omit<Done, "result"> & { readonly inspection: Inspection };
+
+/** A statement that is being read. */
+export interface Reading {
+  readonly reader: RowReader;
+  readonly inspection: Inspection;
+}
+
+/** A request that is being answered: what it may use, and how much of it is left. */
+export interface Work {
+  readonly access: StreamAccess;
+  /** Whether its statements, outside a transaction, may run where others of the tenant do. */
+  readonly shares: boolean;
+  /** Whether its rows become entries, one by one. */
+  readonly entries: boolean;
+  bytesLeft: number;
+  sliceEnd: number;
+  /** The last statement: batches are of the same one again and again. */
+  admitted: { readonly sql: string; readonly inspection: Inspection } | undefined;
+  /** How a statement whose rows nobody writes down as they come is run: one object for all of them. */
+  readonly options: { -readonly [Name in keyof RunOptions]: RunOptions[Name] };
+}
+
+/** Runs the statements of one stream. */
+export class StreamStatements {
+  readonly #stored: StoredSql;
+  readonly #connection: StreamConnection;
+
+  constructor(stored: StoredSql, connection: StreamConnection) {
+    this.#stored = stored;
+    this.#connection = connection;
+  }
+
+  /** A promise only where somebody has to be waited for: the statements of a batch follow one another at once. */
+  run(stmt: Stmt, work: Work, sql = this.#stored.text(stmt.sql), attempts = 0): MaybePromise<Done> {
+    try {
+      const running = this.#runText(sql, stmt, work);
+      return running instanceof Promise
+        ? running.catch((error: unknown) => this.run(stmt, work, asMeant(sql, error, attempts), attempts + 1))
+        : running;
+    } catch (error) {
+      return this.run(stmt, work, asMeant(sql, error, attempts), attempts + 1);
+    }
+  }
+
+  #runText(sql: string, stmt: Stmt, work: Work): MaybePromise<Done> {
+    const { access, options } = work;
+    const { wantRows } = stmt;
+    const setting = sql === work.admitted?.sql ? undefined : foreignKeysSetting(sql);
+    if (setting) return this.#setForeignKeys(setting.on, access);
+    const inspection = this.#admit(sql, work);
+    const params = parametersFor(stmt, sql, access);
+    options.first = !wantRows;
+    options.readOnly = inspection.needs === "read";
+    options.maxBytes = Math.max(0, work.bytesLeft);
+    const sink = wantRows && !work.entries && inspection.kind === "read" ? new ResultRows() : undefined;
+    const statement = { sql, params };
+    const rest = { inspection, wantRows, sink };
+    if (!this.#connection.pinned || performance.now() >= work.sliceEnd) {
+      return this.#runLater(statement, work, rest);
+    }
+    const running = this.#connection.runNow(statement, sink ? { ...options, sink } : options);
+    if (running instanceof Promise) return whenRun(running, work, rest);
+    return { result: running, inspection, wantRows, sink };
+  }
+
+  /** @throws {TenantryError} where it may not be run, or not now */
+  #admit(sql: string, work: Work): Inspection {
+    const { admitted, access } = work;
+    const known = sql === admitted?.sql;
+    const inspection = known ? admitted.inspection : inspectForStream(sql, access.guard);
+    this.#connection.assertNotLost(inspection, sql);
+    if (known) return inspection;
+    access.authorize(inspection.needs);
+    work.admitted = { sql, inspection };
+    return inspection;
+  }
+
+  async #runLater(statement: Statement, work: Work, rest: RestOfDone): Promise<Done> {
+    const { access } = work;
+    const options = rest.sink ? { ...work.options, sink: rest.sink } : work.options;
+    if (this.#connection.pinned) return whenRun(this.#connection.run(statement, options), work, rest);
+    if (work.shares && rest.inspection.kind !== "transaction") {
+      return { ...rest, result: await access.runner.run(statement, options) };
+    }
+    await this.#connection.pin(access.openSession);
+    return whenRun(this.#connection.runNow(statement, options), work, rest);
+  }
+
+  /**
+   * Begins to read a statement's rows in pieces, on the stream's own connection. Undefined for a statement that is to
+   * be run: one that has no rows to read so, or whose driver has them all at once.
+   * @throws {TenantryError} as {@link run} does
+   */
+  async read(stmt: Stmt, work: Work): Promise<Reading | undefined> {
+    const { access } = work;
+    let sql = this.#stored.text(stmt.sql);
+    if (!stmt.wantRows || !access.sessions || foreignKeysSetting(sql)) return undefined;
+    const inspection = this.#admit(sql, work);
+    if (inspection.kind !== "read") return undefined;
+    await this.#connection.pin(access.openSession);
+    const options = { ...work.options, first: false, readOnly: true, maxBytes: Math.max(0, work.bytesLeft) };
+    for (let attempts = 0; ; attempts++) {
+      try {
+        const params = parametersFor(stmt, sql, access);
+        const reader = this.#connection.read({ sql, params }, options);
+        return reader && { reader, inspection };
+      } catch (error) {
+        sql = asMeant(sql, error, attempts);
+      }
+    }
+  }
+
+  /** Migrations switch them off: the driver's own guard would not let that through as a statement. */
+  async #setForeignKeys(on: boolean, access: StreamAccess): Promise<Done> {
+    access.authorize("schema");
+    await this.#connection.pin(access.openSession);
+    this.#connection.enforceForeignKeys(on);
+    return done("PRAGMA");
+  }
+
+  /** What a statement is, on the stream's own connection. @throws {TenantryError} as `Session.describe()` does */
+  describe(sql: string, attempts = 0): StatementDescription {
+    try {
+      return this.#connection.describe(sql);
+    } catch (error) {
+      return this.describe(asMeant(sql, error, attempts), attempts + 1);
+    }
+  }
+}
+
+/** @throws `error`, where libSQL takes the statement that failed with it for no other */
+function asMeant(sql: string, error: unknown, attempts: number): string {
+  const meant = attempts < MAX_QUOTED_STRINGS ? withQuotedString(sql, error) : undefined;
+  if (meant === undefined) throw error;
+  return meant;
+}
+
+function parametersFor(stmt: Stmt, sql: string, { maxParameters }: StreamAccess): Statement["params"] {
+  const params = argumentsInOrder(stmt, sql);
+  if (params.length > maxParameters) throw tooManyParameters(maxParameters);
+  return params;
+}
+
+/** What a request begins with. */
+export function newWork(access: StreamAccess, shares: boolean, entries = false): Work {
+  return {
+    access,
+    shares,
+    entries,
+    bytesLeft: access.maxResponseBytes,
+    sliceEnd: performance.now() + SLICE_MS,
+    admitted: undefined,
+    options: { rows: "arrays", integers: "bigint", details: true, maxRows: access.maxRows },
+  };
+}
+
+/** The result of what has none. */
+export const NOTHING: ResultSet = {
+  columns: [],
+  rows: [],
+  meta: {
+    duration: 0,
+    changes: 0,
+    last_row_id: 0,
+    changed_db: false,
+    size_after: 0,
+    rows_read: 0,
+    rows_written: 0,
+  },
+};
+
+/** What a statement of no rows gives that was not run as itself. */
+export function done(verb: string): Done {
+  return { result: NOTHING, inspection: { verb, explain: false }, wantRows: false, sink: undefined };
+}
+
+/** The others have had their turn by then. */
+async function whenRun(running: MaybePromise<ResultSet>, work: Work, rest: RestOfDone): Promise<Done> {
+  const result = await running;
+  work.sliceEnd = performance.now() + SLICE_MS;
+  return { ...rest, result };
+}
+
+/** The error for a statement with more parameters than there may be. */
+export function tooManyParameters(max: number): TenantryError {
+  return new TenantryError("TOO_MANY_PARAMETERS", `a statement takes at most ${max} parameters`);
+}
