@@ -69,11 +69,11 @@ withLitestream(
     expect(now["canary_seconds"]).toBeGreaterThan(0);
     expect(now["canary_arrived_timestamp_seconds"]).toBeGreaterThan(1e9);
     // Whatever takes any time at all is an alarm here.
-    const alarmed = await until("there is an alarm", async () => {
+    await until("/readyz says so", async () => {
       const { alarms } = (await server.send("GET", "/readyz")).body.backups as { alarms: string[] };
-      return alarms.includes("canary") && (await figures());
+      return alarms.includes("canary");
     });
-    expect(alarmed['alarm{alarm="canary"}']).toBe(1);
+    await until("/metrics does", async () => (await figures())['alarm{alarm="canary"}'] === 1);
   },
 );
 
