@@ -77,7 +77,7 @@ withLitestream(
   },
 );
 
-/** A Litestream that answers in this order, as one does in whose replica others write: the real one then follows them. */
+/** A Litestream that answers in this order. The real one goes on from what others have written, and seldom says so. */
 function answers(...txids: readonly (readonly [txid: number, replicatedTxid: number])[]): LitestreamPool {
   const left = [...txids];
   const sync = async (): Promise<SyncAnswer> => {

@@ -7,10 +7,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import Database from "better-sqlite3";
 import { onTestFinished, test } from "vitest";
+import type { Backups } from "../src/backups/backups.ts";
 import { findLitestream, type LitestreamBinary } from "../src/backups/litestream-binary.ts";
 import { parseReplicaUrl, replicaPath } from "../src/backups/replica-url.ts";
 import type { TenantRecord } from "../src/catalog/index.ts";
 import { migrationSet } from "../src/migrations/index.ts";
+import type { TenantId } from "../src/tenant-id.ts";
 import type { TenantryOptions } from "../src/tenantry-options.ts";
 import { createTenantry, type Tenantry } from "../src/tenantry.ts";
 
@@ -86,4 +88,9 @@ export async function until<T>(
     if (Date.now() > deadline) throw new Error(`It never came to this: ${what}.`);
     await new Promise((resolve) => void setTimeout(resolve, 20));
   }
+}
+
+/** Waits until what a tenant has is in its replica, however long Litestream takes to begin. */
+export async function untilReplicated(backups: Backups, id: TenantId): Promise<void> {
+  await until(`${id} is in the replica`, () => backups.replicated(id, 1_000).catch(() => false), 50_000);
 }

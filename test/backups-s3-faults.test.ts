@@ -8,6 +8,7 @@ import {
   restoredNotes,
   scratchFolder,
   until,
+  untilReplicated,
   withLitestream,
 } from "./backups-litestream.ts";
 import { type Fault, faultyProxy } from "./support/faulty-proxy.ts";
@@ -73,8 +74,9 @@ withLitestream(
     const dir = await scratchFolder();
     const proxy = await faultyProxy(await s3Server());
     const tenantry = await replicatedTenantry(dir, { replica: proxy.url, durability: "replicated" });
-    await tenantry.backups({ pollMs: 20 });
+    const backups = await tenantry.backups({ pollMs: 20 });
     const record = await tenantry.lifecycle.create(acme);
+    await untilReplicated(backups, acme);
     const note = (body: string): Promise<unknown> =>
       tenantry.database("acme").prepare("INSERT INTO notes (body) VALUES (?)").bind(body).run();
     await note("one");
@@ -95,12 +97,13 @@ withLitestream(
 withLitestream("a write larger than a part of an upload is in S3, and comes back", async () => {
   const dir = await scratchFolder();
   const replica = await s3Server();
-  const tenantry = await replicatedTenantry(dir, { replica, durability: "replicated" });
-  await tenantry.backups({ pollMs: 20 });
+  const tenantry = await replicatedTenantry(dir, { replica });
+  const backups = await tenantry.backups({ pollMs: 20 });
   const record = await tenantry.lifecycle.create(acme);
   // What compresses would fit into one part.
   const large = randomBytes(8 * 1024 * 1024).toString("hex");
   await tenantry.database("acme").prepare("INSERT INTO notes (body) VALUES (?)").bind(large).run();
+  await untilReplicated(backups, acme);
   const [body] = await restoredNotes(dir, record, replica);
   expect(body === large).toBe(true);
 });

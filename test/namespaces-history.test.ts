@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { openObjectStore } from "../src/backups/open-object-store.ts";
 import { parseReplicaUrl } from "../src/backups/replica-url.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
-import { scratchFolder, until, withLitestream } from "./backups-litestream.ts";
+import { scratchFolder, until, untilReplicated, withLitestream } from "./backups-litestream.ts";
 import { type Answer, runningServer, type RunningTestServer } from "./support/running-server.ts";
 
 const v1 = (server: RunningTestServer, method: string, path: string, body?: unknown): Promise<Answer> =>
@@ -23,7 +23,7 @@ async function replicated(executors?: { readonly executors: number }): Promise<{
 }> {
   const replica = `file://${join(await scratchFolder(), "replica")}`;
   const server = await runningServer({ tenantry: { replica }, ...(executors && { executors }) });
-  await server.tenantry.backups({ pollMs: 20 });
+  await untilReplicated(await server.tenantry.backups({ pollMs: 20 }), parseTenantId("acme"));
   const store = await openObjectStore(parseReplicaUrl(replica));
   return {
     server,
