@@ -21,6 +21,7 @@ import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
 import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
 import { readMigrations } from "./migrations/read-migrations.ts";
 import { assertFits, descriptorLimit, handlesThatFit } from "./observe/descriptor-limit.ts";
+import { givenOptions } from "./given-options.ts";
 import { parseTenantId, type TenantId } from "./tenant-id.ts";
 import { type Backend, Backends, type OpenTenant } from "./tenants/backends.ts";
 import { FleetMigration } from "./tenants/fleet-migration.ts";
@@ -190,7 +191,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       MIN_CACHE_BYTES,
       Math.floor((options.maxOpenBytes ?? DEFAULT_MAX_OPEN_BYTES) / maxOpen),
     ),
-    ...defined({
+    ...givenOptions({
       durability: options.durability === "replicated" ? "normal" : options.durability,
       busyTimeoutMs: options.busyTimeoutMs,
       transactionTimeoutMs: options.transactionTimeoutMs,
@@ -214,7 +215,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const backend = (of: Driver, open = of.maxOpen): Backend => ({
     driver: of,
     cache: new HandleCache<OpenTenant>(
-      defined({ maxOpen: open, idleMs: options.idleMs, acquireTimeoutMs: options.acquireTimeoutMs }),
+      givenOptions({ maxOpen: open, idleMs: options.idleMs, acquireTimeoutMs: options.acquireTimeoutMs }),
     ),
   });
   const files = backend(driver, maxOpen);
@@ -237,7 +238,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     migrations,
     scope,
     hydrate: (record) => recovery.hydration.hydrate(record),
-    ...defined({ watchMs: options.watchMs }),
+    ...givenOptions({ watchMs: options.watchMs }),
   });
 
   const pools: ExecutorPool[] = [];
@@ -439,11 +440,4 @@ async function openCatalogFile(dir: string, isReplicated: boolean): Promise<Loca
     cacheBytes: CATALOG_CACHE_BYTES,
     ...(isReplicated && { checkpointPages: CHECKPOINT_PAGES_REPLICATED }),
   }).openFile(path, { create: !(await exists(path)) });
-}
-
-/** `values` without those that are undefined, so that the defaults of who gets them hold. */
-function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

@@ -42,7 +42,9 @@ const ROOMS: readonly (readonly string[])[] = [
     "compile-cache.ts",
     "event-loop-turn.ts",
     "fifo-lock.ts",
+    "given-options.ts",
     "recent-map.ts",
+    "shutting-down.ts",
   ],
   ["tenantry-error.ts"],
 ];

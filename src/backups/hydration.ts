@@ -4,6 +4,7 @@ import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { DatabaseFiles, Driver } from "../drivers/driver.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { FifoLock } from "../fifo-lock.ts";
+import { shuttingDown } from "../shutting-down.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import type { Replica } from "./replica.ts";
@@ -91,7 +92,7 @@ export class Hydration {
 
   /** Stops what is on its way. */
   async close(): Promise<void> {
-    this.#ending.abort(new TenantryError("CLOSED", "The server is shutting down."));
+    this.#ending.abort(shuttingDown());
     await Promise.allSettled(this.#under.values());
   }
 

@@ -2,6 +2,7 @@
 // Does not know what the work is. A job ends with its process: whatever it does has to bear that.
 import { randomUUID } from "node:crypto";
 import type { TenantId } from "../tenant-id.ts";
+import { shuttingDown } from "../shutting-down.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 
 /** Jobs that are remembered once they have ended. */
@@ -42,7 +43,7 @@ export class Jobs {
 
   /** Starts a job. @throws {TenantryError} `CLOSED` */
   start(kind: JobKind, tenant: TenantId | null, work: (controls: JobControls) => Promise<unknown>): Job {
-    if (this.#ending.signal.aborted) throw new TenantryError("CLOSED", "The server is shutting down.");
+    if (this.#ending.signal.aborted) throw shuttingDown();
     const id = randomUUID();
     const job: Job = {
       id,
@@ -102,7 +103,7 @@ export class Jobs {
 
   /** Stops what runs, and waits until it has stopped. Idempotent. */
   async close(): Promise<void> {
-    this.#ending.abort(new TenantryError("CLOSED", "The server is shutting down."));
+    this.#ending.abort(shuttingDown());
     await Promise.all(this.#running);
   }
 

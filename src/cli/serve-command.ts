@@ -12,6 +12,7 @@ import {
   DEFAULT_STATEMENT_TIMEOUT_MS,
   type ExecutorPool,
 } from "../executors/executor-pool.ts";
+import { givenOptions } from "../given-options.ts";
 import { DEFAULT_MAX_OPEN } from "../handle-cache/handle-cache.ts";
 import { listenForCommands } from "../http/control-socket.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_HOST, DEFAULT_PORT, listen } from "../http/listen.ts";
@@ -223,7 +224,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
   const tenantry = await cli.open({
     create: true,
     migrations: sample ? await sampleMigrations(cli) : true,
-    ...given({
+    ...givenOptions({
       durability,
       maxOpen,
       idleMs,
@@ -243,7 +244,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     ]);
     const { hono, access, control, sockets } = tenantry.app({
       ...(pool && { pool }),
-      ...given({
+      ...givenOptions({
         baseDomains: options.baseDomain,
         exceptHosts: options.exceptHost,
         corsOrigins: options.corsOrigin,
@@ -317,7 +318,7 @@ async function startExecutors(tenantry: Tenantry, options: ServeOptions): Promis
     executors: options.executors,
     statementTimeoutMs: options.statementTimeout,
     maxRssBytes: options.executorMaxRss,
-    app: given({ maxBodyBytes, maxResponseBytes, maxRows }),
+    app: givenOptions({ maxBodyBytes, maxResponseBytes, maxRows }),
     onEvent: serverLog(options.logLevel),
   });
   await pool.start();
@@ -367,11 +368,4 @@ function untilStopped(): Promise<void> {
   };
   process.on("SIGTERM", stop).on("SIGINT", stop);
   return promise;
-}
-
-/** `values` without those that are undefined, so that the defaults of who gets them hold. */
-function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

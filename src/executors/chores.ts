@@ -2,6 +2,7 @@
 // Does not know what the work is: the executor does it, as it would be done here.
 import { deserialize, serialize } from "node:v8";
 import { FifoLock, MAX_TIMER_MS } from "../fifo-lock.ts";
+import { shuttingDown } from "../shutting-down.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Executor } from "./executor.ts";
 import type { ChoreName } from "./messages.ts";
@@ -43,7 +44,7 @@ export class Chores {
   /** Lets what runs end, for `graceMs`, and ends the process. What waits is refused. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    this.#line.refuseAll(closed());
+    this.#line.refuseAll(shuttingDown());
     clearTimeout(this.#idle);
     const executor = await this.#executor?.catch(() => undefined);
     if (!executor) return;
@@ -58,7 +59,7 @@ export class Chores {
    * @throws {TenantryError} what it throws there; `OUTCOME_UNKNOWN` where the process ended before it had said
    */
   async run(name: ChoreName, args: readonly unknown[]): Promise<unknown> {
-    if (this.#closed) throw closed();
+    if (this.#closed) throw shuttingDown();
     const release = await this.#line.acquire();
     clearTimeout(this.#idle);
     this.#running++;
@@ -119,8 +120,4 @@ function lost(): TenantryError {
       retryAfterSeconds: 1,
     },
   );
-}
-
-function closed(): TenantryError {
-  return new TenantryError("CLOSED", "The server is shutting down.", { retryAfterSeconds: 1 });
 }

@@ -1,5 +1,6 @@
 // Owns the one executor that serves a lane: its start, its replacement when it ends or has grown, and its end.
 // Does not know jobs.
+import { shuttingDown } from "../shutting-down.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { EndReason, Executor } from "./executor.ts";
 import type { Figures } from "./messages.ts";
@@ -60,7 +61,7 @@ export class ExecutorPlace {
   usable(): Promise<Executor> {
     const { current } = this;
     if (current) return Promise.resolve(current);
-    if (this.#closing) return Promise.reject(closed());
+    if (this.#closing) return Promise.reject(shuttingDown());
     return this.#failure ? Promise.reject(this.#failure) : this.#start();
   }
 
@@ -102,7 +103,7 @@ export class ExecutorPlace {
   async #startExecutor(): Promise<Executor> {
     const waitMs = this.#startAt - performance.now();
     if (waitMs > 0) await this.#sleep(waitMs);
-    if (this.#closing) throw closed();
+    if (this.#closing) throw shuttingDown();
     try {
       const executor = await this.#spare.take();
       executor.serve({
@@ -117,7 +118,7 @@ export class ExecutorPlace {
       this.#startedAt = performance.now();
       return (this.#executor = executor);
     } catch (error) {
-      if (this.#closing) throw closed();
+      if (this.#closing) throw shuttingDown();
       this.#backOff();
       this.#failure = failedToStart(error);
       this.#events.onFailure(error instanceof Error ? error.message : String(error));
@@ -158,13 +159,6 @@ export class ExecutorPlace {
     await promise;
     clearTimeout(timer);
   }
-}
-
-function closed(): TenantryError {
-  return new TenantryError("CLOSED", "The server is shutting down.", {
-    hint: "Send it again when the server is back.",
-    retryAfterSeconds: 1,
-  });
 }
 
 /** What callers are told: the reason may name files of this machine, and is the operator's to see. */

@@ -1,6 +1,6 @@
 // Owns one executor that has been started and serves nobody yet: starting one takes half a second, and whoever has
 // lost his should not have to wait for that. Knows no tenants and no jobs.
-import { TenantryError } from "../tenantry-error.ts";
+import { shuttingDown } from "../shutting-down.ts";
 import { Executor } from "./executor.ts";
 import type { ExecutorSettings } from "./executor-settings.ts";
 
@@ -46,7 +46,7 @@ export class SpareExecutor {
   }
 
   async #start(): Promise<Executor> {
-    if (this.#closed) throw new TenantryError("CLOSED", "The server is shutting down.");
+    if (this.#closed) throw shuttingDown();
     const executor = new Executor(this.#settings());
     this.#starting.add(executor);
     try {

@@ -5,7 +5,7 @@ import { cors } from "hono/cors";
 import { type Caller, LOCAL_CALLER } from "../auth/caller.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { TenantryError } from "../tenantry-error.ts";
+import { shuttingDown } from "../shutting-down.ts";
 import type { FleetMigration } from "../tenants/fleet-migration.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
@@ -120,8 +120,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
 
   hono.get("/healthz", (c) => c.json({ status: "ok" }));
   hono.get("/readyz", async (c) => {
-    if (!isReady())
-      throw new TenantryError("CLOSED", "The server is shutting down.", { retryAfterSeconds: 1 });
+    if (!isReady()) throw shuttingDown();
     await catalog.count();
     const failure = parts.failure?.();
     if (failure !== undefined) throw failure;

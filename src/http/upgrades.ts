@@ -3,6 +3,7 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { shuttingDown } from "../shutting-down.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { errorBody } from "./error-response.ts";
 import { ERROR_STATUS } from "./error-status.ts";
@@ -78,7 +79,7 @@ export function upgradesOf(sockets: HranaSockets, options: UpgradeOptions = {}):
   looking.unref();
 
   const accept = async (request: IncomingMessage): Promise<AcceptedSocket> => {
-    if (ending) throw new TenantryError("CLOSED", "The server is shutting down.", { retryAfterSeconds: 1 });
+    if (ending) throw shuttingDown();
     if (strangers > MAX_STRANGERS) {
       throw new TenantryError("OVERLOADED", `${MAX_STRANGERS} sockets have not said hello yet.`, {
         hint: "Try again in a moment.",

@@ -7,6 +7,7 @@ import {
   type TenantRecord,
   type TenantSettings,
 } from "../catalog/tenant-record.ts";
+import { givenOptions } from "../given-options.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
 /** Characters of the reason for a block. */
@@ -30,7 +31,7 @@ export async function checkSettings(settings: SettingsUpdate): Promise<Partial<T
     throw invalid(`The reason is longer than ${MAX_BLOCK_REASON_LENGTH} characters.`, "Make it shorter.");
   }
   if (typeof jwtKey === "string") await assertPublicKey(jwtKey);
-  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  const given = givenOptions(settings);
   // Who unblocks a tenant need not think of why it was blocked.
   return settings.blocked === null ? { ...given, blockReason: null } : given;
 }

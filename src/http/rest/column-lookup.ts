@@ -1,5 +1,5 @@
-// Owns finding tables and columns by the names that callers use, and quoting them for SQL.
-// Every identifier that reaches SQL from a request has been through here.
+// Owns finding tables and columns by the names that callers use.
+// Every identifier that reaches SQL from a request has been through here; sql/quoted-name.ts quotes it.
 import { closestMatch } from "leven";
 import type { Column, DatabaseSchema, Table } from "../../database/schema.ts";
 import { TenantryError } from "../../tenantry-error.ts";
@@ -15,11 +15,6 @@ const ROWID: Column = {
   generated: null,
   hidden: true,
 };
-
-/** An identifier in double quotes. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
 
 /** @throws {TenantryError} `TABLE_NOT_FOUND` with the nearest name. */
 export function findTable(schema: DatabaseSchema, name: string): Table {

@@ -1,6 +1,7 @@
 // Owns turning conditions, fields and orders into SQL with a parameter for every value.
 // Builds no whole statements: read-plan.ts and write-plan.ts do.
-import { findColumn, quoted } from "./column-lookup.ts";
+import { quotedName } from "../../sql/quoted-name.ts";
+import { findColumn } from "./column-lookup.ts";
 import type { CompareOperator, Condition, SearchOperator } from "./filter-grammar.ts";
 import { alternativeValue, type Comparison, comparisonOf, filterValue } from "./filter-value.ts";
 import { globPattern, likePattern } from "./like-pattern.ts";
@@ -68,7 +69,7 @@ export function fieldSql(
   slots: Slot[],
 ): { expression: string; column: Column } {
   const column = findColumn(table, field.column);
-  const name = `${quoted(table.name)}.${quoted(column.name)}`;
+  const name = `${quotedName(table.name)}.${quotedName(column.name)}`;
   if (field.path.length === 0) return { expression: name, column };
   const path = jsonPath(field.path);
   slots.push(() => path);
@@ -200,9 +201,9 @@ function searchSql(
       },
     );
   }
-  const name = quoted(table.name);
+  const name = quotedName(table.name);
   const { name: column } = findColumn(table, field.column);
-  const within = column === table.name ? "" : `{${quoted(column)}} : `;
+  const within = column === table.name ? "" : `{${quotedName(column)}} : `;
   slots.push((values) => `${within}${searchQuery(operator, values[value] as string)}`);
   // in a subquery MATCH may stand anywhere, also inside or= and not.
   return `${name}.rowid IN (SELECT rowid FROM ${name} WHERE ${name} MATCH ?)`;

@@ -1,6 +1,7 @@
 // Owns compiling a GET into a statement: the plan of a query's shape, to be used with any values.
 // Runs nothing.
-import { findColumn, quoted } from "./column-lookup.ts";
+import { quotedName } from "../../sql/quoted-name.ts";
+import { findColumn } from "./column-lookup.ts";
 import { fieldSql, orderSql, type Slot, type SqlPart, whereSql } from "./filter-sql.ts";
 import { comparisonOf } from "./filter-value.ts";
 import type { RestQuery } from "./rest-query.ts";
@@ -42,7 +43,7 @@ export function compileRead(table: Table, query: RestQuery): ReadPlan {
   const selection = compileSelect(table, query.select);
   const where = whereSql(table, query.filters);
   const order = orderSql(table, query.order);
-  const from = ` FROM ${quoted(table.name)}${where.sql}`;
+  const from = ` FROM ${quotedName(table.name)}${where.sql}`;
   const sql = `SELECT ${selection.sql}${from}${order.sql}`;
   const pagedSql = `${sql} LIMIT ? OFFSET ?`;
   const countSql = `SELECT count(*) AS n${from}`;
@@ -93,7 +94,7 @@ export function compileSelect(table: Table, select: readonly ("*" | SelectItem)[
     // a name that comes twice is one key of the answer
     if (columns.some((column) => column.name === name)) return;
     const { expression, column } = fieldSql(table, field, field.asText, slots);
-    parts.push(`${expression} AS ${quoted(name)}`);
+    parts.push(`${expression} AS ${quotedName(name)}`);
     columns.push({ name, kind: field.path.length === 0 ? column.kind : field.asText ? "plain" : "json" });
   };
   for (const item of select) {

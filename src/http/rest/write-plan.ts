@@ -1,7 +1,8 @@
 // Owns compiling POST, PUT, PATCH and DELETE into statements.
 // Runs nothing. The values of a body travel as JSON text in one parameter, and SQLite reads them there: 64-bit
 // integers stay exact, 5 stays an integer on every driver, and one statement takes any number of rows.
-import { findColumn, quoted } from "./column-lookup.ts";
+import { quotedName } from "../../sql/quoted-name.ts";
+import { findColumn } from "./column-lookup.ts";
 import { whereSql } from "./filter-sql.ts";
 import { filterValue } from "./filter-value.ts";
 import type { BodyRow } from "./json-body.ts";
@@ -128,7 +129,7 @@ export function compileUpdate(
   return {
     statements: [
       {
-        sql: `UPDATE ${quoted(table.name)} SET (${columns.map(({ name }) => quoted(name)).join(", ")}) = (SELECT ${values} FROM (SELECT ? AS j))${where.sql}${back.sql}`,
+        sql: `UPDATE ${quotedName(table.name)} SET (${columns.map(({ name }) => quotedName(name)).join(", ")}) = (SELECT ${values} FROM (SELECT ? AS j))${where.sql}${back.sql}`,
         params: [rowJson(row, columns), ...bind(where.slots, query.values), ...back.params],
       },
     ],
@@ -146,7 +147,7 @@ export function compileDelete(table: Table, query: RestQuery, returning: Returni
   return {
     statements: [
       {
-        sql: `DELETE FROM ${quoted(table.name)}${where.sql}${back.sql}`,
+        sql: `DELETE FROM ${quotedName(table.name)}${where.sql}${back.sql}`,
         params: [...bind(where.slots, query.values), ...back.params],
       },
     ],
@@ -181,13 +182,13 @@ function insertStatements(
   back: ReturningPart,
 ): Statement[] {
   if (columns.length === 0) {
-    const sql = `INSERT INTO ${quoted(table.name)} DEFAULT VALUES${back.sql}`;
+    const sql = `INSERT INTO ${quotedName(table.name)} DEFAULT VALUES${back.sql}`;
     return rows.map(() => ({ sql, params: back.params }));
   }
-  const names = columns.map(({ name }) => quoted(name)).join(", ");
+  const names = columns.map(({ name }) => quotedName(name)).join(", ");
   const values = columns.map((column, i) => valueSql(column, "value", i)).join(", ");
   // "WHERE true" keeps SQLite from reading ON CONFLICT as a join's ON
-  const sql = `INSERT INTO ${quoted(table.name)} (${names}) SELECT ${values} FROM json_each(?) WHERE true${conflict}${back.sql}`;
+  const sql = `INSERT INTO ${quotedName(table.name)} (${names}) SELECT ${values} FROM json_each(?) WHERE true${conflict}${back.sql}`;
   return jsonChunks(rows, columns).map((json) => ({ sql, params: [json, ...back.params] }));
 }
 
@@ -233,12 +234,12 @@ function conflictSql(
   columns: readonly Column[],
 ): string {
   if (resolution === undefined || columns.length === 0) return "";
-  const on = ` ON CONFLICT (${target.map(quoted).join(", ")})`;
+  const on = ` ON CONFLICT (${target.map(quotedName).join(", ")})`;
   if (resolution === "ignore-duplicates") return `${on} DO NOTHING`;
   const others = columns.filter(({ name }) => !target.includes(name));
   // a row that is all key is updated to itself, so that it comes back
   const set = (others.length > 0 ? others : columns).map(
-    ({ name }) => `${quoted(name)} = excluded.${quoted(name)}`,
+    ({ name }) => `${quotedName(name)} = excluded.${quotedName(name)}`,
   );
   return `${on} DO UPDATE SET ${set.join(", ")}`;
 }
@@ -251,10 +252,10 @@ function existingSql(
 ): Statement {
   const keys = columns.filter(({ name }) => target.includes(name));
   const same = keys.map(
-    (column, i) => `${quoted(table.name)}.${quoted(column.name)} = ${valueSql(column, "j.value", i)}`,
+    (column, i) => `${quotedName(table.name)}.${quotedName(column.name)} = ${valueSql(column, "j.value", i)}`,
   );
   return {
-    sql: `SELECT count(*) AS n FROM json_each(?) AS j WHERE EXISTS (SELECT 1 FROM ${quoted(table.name)} WHERE ${same.join(" AND ")})`,
+    sql: `SELECT count(*) AS n FROM json_each(?) AS j WHERE EXISTS (SELECT 1 FROM ${quotedName(table.name)} WHERE ${same.join(" AND ")})`,
     params: [`[${rows.map((row) => rowJson(row, keys)).join(",")}]`],
   };
 }
