@@ -15,8 +15,7 @@ async function twoCatalogs(options: Partial<CatalogOptions> = {}) {
   const { catalog: here, handle } = await file.open(options);
   const { catalog: elsewhere } = await file.open();
   await elsewhere.create(tenant("acme"));
-  await nextTurn();
-  await here.get(acme);
+  await here.get(acme, { upToNow: true });
   return { here, elsewhere, handle };
 }
 
