@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Finding, type Pair, perSecond, ratioFinding } from "./figures.ts";
 import { temporaryFolder } from "./fleet.ts";
 import type { Settings } from "./settings.ts";
+import { turnAbout } from "./turn-about.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -26,22 +27,14 @@ export async function edge({ rounds, seconds, folder }: Sizes): Promise<Finding[
   for (const statement of ["read", "write"]) {
     for (const { name, times, atOnce } of TURNS) {
       const path = `?statement=${statement}&times=${times}&atOnce=${atOnce}`;
-      const side = async (which: string): Promise<number> => {
-        const end = performance.now() + seconds * 1000;
-        const started = performance.now();
-        let done = 0;
-        do {
-          await ask(worker.url, `/${which}${path}`);
-          done += times;
-        } while (performance.now() < end);
-        return (done / (performance.now() - started)) * 1000;
+      const turnOf = (which: string) => async (): Promise<number> => {
+        await ask(worker.url, `/${which}${path}`);
+        return times;
       };
-      await side("bare");
-      await side("ours");
+      const turns = { bare: turnOf("bare"), ours: turnOf("ours") };
+      await turnAbout(turns, 0.5);
       const pairs: Pair[] = [];
-      for (let round = 0; round < rounds; round++) {
-        pairs.push({ bare: await side("bare"), ours: await side("ours") });
-      }
+      for (let round = 0; round < rounds; round++) pairs.push(await turnAbout(turns, seconds));
       findings.push(ratioFinding(`a ${statement} in an object, ${name}`, pairs, { atLeast: 0.8 }, perSecond));
     }
   }

@@ -7,6 +7,11 @@ import { type Finding, type Pair, perSecond, ratioFinding } from "./figures.ts";
 import { makeFleet, READ_ONE, temporaryFolder, tenantName } from "./fleet.ts";
 import { ServerProcess } from "./server-process.ts";
 import type { Settings } from "./settings.ts";
+import { turnAbout } from "./turn-about.ts";
+
+/** Milliseconds of one side's turn. */
+const TURN_MS = 100;
+const WARM_UP_SECONDS = 1;
 
 /** Measures number 16. */
 export async function libsqlClient({
@@ -28,13 +33,13 @@ export async function libsqlClient({
   };
   const findings: Finding[] = [];
   for (const atOnce of [1, 16]) {
+    const turns = {
+      bare: () => turnOf(sides.bare, atOnce),
+      ours: () => turnOf(sides.ours, atOnce),
+    };
+    await turnAbout(turns, WARM_UP_SECONDS);
     const pairs: Pair[] = [];
-    for (let round = 0; round <= rounds; round++) {
-      const bare = await rate(sides.bare, atOnce, seconds);
-      const ours = await rate(sides.ours, atOnce, seconds);
-      // The first turn of each warms it up.
-      if (round > 0) pairs.push({ bare, ours });
-    }
+    for (let round = 0; round < rounds; round++) pairs.push(await turnAbout(turns, seconds));
     findings.push(ratioFinding(`a row, ${atOnce} at once`, pairs, { atLeast: 0.8 }, perSecond));
   }
   client.close();
@@ -42,9 +47,9 @@ export async function libsqlClient({
   return findings;
 }
 
-async function rate(call: () => Promise<unknown>, atOnce: number, seconds: number): Promise<number> {
-  const end = performance.now() + seconds * 1000;
-  const started = performance.now();
+/** Calls for a moment, so many at once; how many they were. */
+async function turnOf(call: () => Promise<unknown>, atOnce: number): Promise<number> {
+  const end = performance.now() + TURN_MS;
   let count = 0;
   const work = async (): Promise<void> => {
     while (performance.now() < end) {
@@ -53,5 +58,5 @@ async function rate(call: () => Promise<unknown>, atOnce: number, seconds: numbe
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
-  return (count * 1000) / (performance.now() - started);
+  return count;
 }
