@@ -242,6 +242,29 @@ describe("objects", () => {
     expect(await count(tenantry)).toBe(20);
   });
 
+  test("rows that triggers and keys change are counted from the moment that there are any", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    const db = tenantry.database("acme");
+    const changes = async (sql: string): Promise<unknown> => (await db.prepare(sql).run()).meta.changes;
+    const insert = "INSERT INTO notes (body) VALUES ('x')";
+    expect(await changes(insert)).toBe(1);
+    await db.prepare("CREATE TABLE log (note INTEGER REFERENCES notes (id) ON DELETE CASCADE)").run();
+    await db
+      .prepare("CREATE TRIGGER noted AFTER INSERT ON notes BEGIN INSERT INTO log VALUES (NEW.id); END")
+      .run();
+    expect(await changes(insert)).toBe(2);
+    await expect(
+      db.batch([db.prepare("DROP TRIGGER noted"), db.prepare("INSERT INTO log VALUES (99)")]),
+    ).rejects.toMatchObject({ code: "CONSTRAINT" });
+    expect(await changes(insert)).toBe(2);
+    expect(await changes("DELETE FROM notes WHERE id = 3")).toBe(2);
+    await db.exec("DROP TRIGGER noted; DROP TABLE log");
+    expect(await changes(insert)).toBe(1);
+    expect(await changes("INSERT OR IGNORE INTO notes (id, body) VALUES (1, 'there')")).toBe(0);
+    expect(await changes("CREATE INDEX by_body ON notes (body)")).toBe(0);
+  });
+
   test("a table can be dropped after reading only a part of it", async () => {
     const tenantry = await isolate();
     await tenantry.lifecycle.create(acme);

@@ -22,6 +22,12 @@ const MAX_KNOWN_CHARACTERS = 1_000_000;
 /** Verbs by which a statement reaches past its database, or changes how it is kept. */
 const LEAVES_THE_DATABASE: ReadonlySet<string> = new Set(["ATTACH", "DETACH", "PRAGMA"]);
 
+const CHANGES_ROWS: ReadonlySet<string> = new Set(["INSERT", "REPLACE", "UPDATE", "DELETE"]);
+
+/** Finds something of a schema by which a statement may change other rows than those it names. */
+const FURTHER_CHANGES = `SELECT 1 FROM sqlite_schema
+WHERE type = 'trigger' OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '%REFERENCES%ON%' LIMIT 1`;
+
 /** What an answer has taken of its limits so far. */
 export interface AnswerSize {
   rows: number;
@@ -50,6 +56,7 @@ export class ObjectSql {
   #inTransaction = false;
   /** Asking takes as long as a short statement does. */
   #sizeBytes: number | undefined;
+  #plain: boolean | undefined;
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
@@ -98,6 +105,7 @@ export class ObjectSql {
     const size = noSize();
     if (unless && this.#run(unless, {}, size).rows.length > 0) return false;
     for (const text of split(sql)) this.#start(text, []).raw().toArray();
+    this.#plain = undefined;
     for (const statement of after) this.#run(statement, {}, size);
     return true;
   }
@@ -173,10 +181,12 @@ export class ObjectSql {
     size: AnswerSize,
   ): RawResult {
     const sizeBefore = this.#size();
-    const [changesBefore, rowIdBefore] = this.#written();
+    const plain = CHANGES_ROWS.has(verb) && this.#isPlain();
+    const before = plain ? undefined : this.#written();
     const result = this.#read(sql, params, options, size);
-    const [changesAfter, rowId] = this.#written();
-    const changes = changesAfter - changesBefore;
+    if (!CHANGES_ROWS.has(verb)) this.#plain = undefined;
+    const { own, total, rowId } = this.#written();
+    const changes = before === undefined ? own : total - before.total;
     // The runtime keeps its own tables in the same database: what it inserted there is not the caller's.
     if (changes > 0 && (verb === "INSERT" || verb === "REPLACE")) this.#lastRowId = rowId;
     this.#sizeBytes = undefined;
@@ -187,7 +197,8 @@ export class ObjectSql {
         ...result.meta,
         changes,
         last_row_id: this.#lastRowId,
-        changed_db: changes > 0 || rowId !== rowIdBefore || sizeAfter !== sizeBefore,
+        changed_db:
+          changes > 0 || (before !== undefined && rowId !== before.rowId) || sizeAfter !== sizeBefore,
         size_after: sizeAfter,
       },
     };
@@ -205,9 +216,22 @@ export class ObjectSql {
     }
   }
 
-  #written(): readonly [changes: number, lastRowId: number] {
-    const [row] = this.#storage.sql.exec("SELECT total_changes(), last_insert_rowid()").raw().toArray();
-    return row as [number, number];
+  /**
+   * Whether a statement changes just the rows that it names. What is asked before each write where it is not so costs
+   * as much as a short write does. Nobody but this object changes its schema.
+   */
+  #isPlain(): boolean {
+    return (this.#plain ??= this.#storage.sql.exec(FURTHER_CHANGES).raw().toArray().length === 0);
+  }
+
+  /** Rows that the last statement changed by itself, and all have changed; the last rowid that was inserted. */
+  #written(): { readonly own: number; readonly total: number; readonly rowId: number } {
+    const [row = []] = this.#storage.sql
+      .exec("SELECT changes(), total_changes(), last_insert_rowid()")
+      .raw()
+      .toArray();
+    const [own, total, rowId] = row as [number, number, number];
+    return { own, total, rowId };
   }
 
   #inspect(sql: string): KnownSql {
@@ -230,6 +254,7 @@ export class ObjectSql {
     try {
       return this.#storage.transactionSync(fn);
     } catch (error) {
+      this.#plain = undefined;
       throw fromD1(error);
     } finally {
       this.#inTransaction = false;
