@@ -126,14 +126,14 @@ test("writers meanwhile are refused or write into what came back, and nobody los
   const acknowledged: { body: string; epoch: number }[] = [];
   const refused = new Set<unknown>();
   let stop = false;
-  const epoch = (): number => tenantry.catalog.peek(ACME)?.backupEpoch ?? 0;
+  const epoch = async (): Promise<number> => (await tenantry.catalog.get(ACME))!.backupEpoch;
   const write = async (who: number): Promise<void> => {
     for (let n = 0; ; n++) {
       if (stop) return;
-      const began = epoch();
+      const began = await epoch();
       try {
         await addNote(tenantry, "acme", `${who}:${n}`);
-        if (began === epoch()) acknowledged.push({ body: `${who}:${n}`, epoch: began });
+        if (began === (await epoch())) acknowledged.push({ body: `${who}:${n}`, epoch: began });
       } catch (error) {
         refused.add((error as { code: unknown }).code);
       }
@@ -147,7 +147,8 @@ test("writers meanwhile are refused or write into what came back, and nobody los
   expect([...refused].filter((code) => code !== "TENANT_BUSY")).toEqual([]);
   const notes = await notesOf(tenantry, "acme");
   expect(notes[0]).toBe("past");
-  const last = acknowledged.filter((one) => one.epoch === epoch()).map(({ body }) => body);
+  const present = await epoch();
+  const last = acknowledged.filter((one) => one.epoch === present).map(({ body }) => body);
   expect(notes).toEqual(expect.arrayContaining(last));
 });
 

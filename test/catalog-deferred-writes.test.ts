@@ -109,7 +109,7 @@ describe("recording migrated tenants", () => {
     const file = await catalogFile();
     await (await file.open()).catalog.create(tenant("acme"));
     const { catalog } = await file.open();
-    await catalog.get(acme);
+    await catalog.get(acme, { upToNow: true });
     catalog.recordMigrated([acme], { version: "0002", hash: "h2" });
     expect(catalog.peek(acme)).toMatchObject({ schemaVersion: "0002", schemaHash: "h2" });
     expect(await catalog.get(acme, { fresh: true })).toMatchObject({ schemaHash: "h1" });
