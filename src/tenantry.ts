@@ -9,6 +9,7 @@ import type { BackupsHealth } from "./backups/backups-status.ts";
 import { parseReplicaUrl } from "./backups/replica-url.ts";
 import { askReplicated, DEFAULT_REPLICATED_TIMEOUT_MS, notReplicated } from "./backups/replication-gate.ts";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
+import type { TenantRecord } from "./catalog/tenant-record.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { exists, makeFolder, replicationFolder } from "./drivers/local/database-file.ts";
@@ -169,19 +170,16 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const bringOver = async (id: TenantId, timeoutMs: number): Promise<number> =>
     replication ? (await replication).replicated(id, timeoutMs) : askReplicated(dir, id, timeoutMs);
   const counter = new StatementCounter();
-  const marks = new WriteMarks({
-    catalog: () => catalog,
-    all: marksWrites,
-    replicated: ({ id, durability }) => {
-      if ((durability ?? options.durability) !== "replicated") return undefined;
-      return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).then(
-        () => undefined,
-        (error: unknown) => {
-          throw notReplicated(id, DEFAULT_REPLICATED_TIMEOUT_MS, error);
-        },
-      );
-    },
-  });
+  const replicated = ({ id, durability }: TenantRecord): Promise<void> | undefined => {
+    if ((durability ?? options.durability) !== "replicated") return undefined;
+    return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).then(
+      () => undefined,
+      (error: unknown) => {
+        throw notReplicated(id, DEFAULT_REPLICATED_TIMEOUT_MS, error);
+      },
+    );
+  };
+  const marks = new WriteMarks({ catalog: () => catalog, all: marksWrites, replicated });
 
   const limit = descriptorLimit();
   const maxOpen = options.maxOpen ?? Math.min(DEFAULT_MAX_OPEN, handlesThatFit(limit, 3));
@@ -250,6 +248,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     elsewhere,
     drainTimeoutMs: options.drainTimeoutMs,
     backupState: marksWrites ? "dirty" : "none",
+    replicated,
     bringOver: marksWrites ? async (id) => void (await bringOver(id, BEFORE_SUSPENSION_MS)) : undefined,
   });
   const fleet = new FleetMigration(tenants, elsewhere);

@@ -113,10 +113,17 @@ test.skipIf(NO_LITESTREAM)(
       }
     });
     while (acknowledged.length < 30) await new Promise<void>((resolve) => void setTimeout(resolve, 20));
-    // A command line beside the server keeps to the server's rule.
-    const beside = await folder.run(["query", "acme", insert("acme-by-hand")]);
-    expect(beside.code, beside.stderr).toBe(0);
-    acknowledged.push("acme-by-hand");
+    // A command line beside the server keeps to the server's rule, though nobody tells it of a replica.
+    for (const command of [
+      ["query", "acme", insert("acme-by-hand")],
+      ["tenants", "create", "hooli"],
+      ["query", "hooli", insert("hooli-by-hand")],
+    ]) {
+      const beside = await folder.run(command);
+      expect(beside.code, beside.stderr).toBe(0);
+    }
+    acknowledged.push("acme-by-hand", "hooli-by-hand");
+    tenants.push("hooli");
     killed = true;
     child.kill("SIGKILL");
     await Promise.all([once(child, "exit"), ...writers]);
@@ -124,7 +131,7 @@ test.skipIf(NO_LITESTREAM)(
     const elsewhere = { env: { TENANTRY_DATA: join(folder.dir, "elsewhere"), TENANTRY_REPLICA: replica } };
     const recovered = await folder.run(["recover", "--all", "--json"], elsewhere);
     expect(recovered.code, recovered.stderr).toBe(0);
-    expect(JSON.parse(recovered.stdout)).toMatchObject({ fetched: 3, failed: [] });
+    expect(JSON.parse(recovered.stdout)).toMatchObject({ fetched: tenants.length, failed: [] });
     // What was acknowledged with this durability is there; and all that is there is what the dead machine has, too.
     for (const tenant of tenants) {
       const sql = "SELECT name FROM customers ORDER BY id";

@@ -39,7 +39,8 @@ export class ReplicatedWrites {
     const deadline = performance.now() + timeoutMs;
     const leftMs = (): number => Math.max(1, deadline - performance.now());
     let entry = entryOf(id);
-    // It was marked before this was asked: a look finds it.
+    if (!entry) await this.#mark(id);
+    // A look finds it.
     if (!entry?.registered) look();
     while (!entry?.registered) {
       const settled = entry ? undefined : await this.#settled(id, leftMs());
@@ -61,6 +62,13 @@ export class ReplicatedWrites {
       if (settled === undefined) throw error;
       return settled;
     }
+  }
+
+  /** It was marked before this was asked, unless by a process that knows of no replica. */
+  async #mark(id: TenantId): Promise<void> {
+    const { backups } = this.#parts.catalog;
+    if ((await this.#parts.catalog.get(id, { upToNow: true }))?.backupState === "none")
+      await backups.markDirty(id);
   }
 
   /** What was committed before a tenant became clean is in the replica, though it has been let go meanwhile. */

@@ -235,13 +235,14 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     }),
   });
   try {
-    if (sample) await makeSampleTenants(tenantry);
     await startRecovery(cli, tenantry, options);
     // Neither waits for the other.
     const [pool] = await Promise.all([
       startExecutors(tenantry, options),
       replica ? startBackups(cli, tenantry, options.logLevel) : undefined,
     ]);
+    // What is written is to be in the replica, with that durability.
+    if (sample) await makeSampleTenants(tenantry);
     const { hono, access, control, sockets } = tenantry.app({
       ...(pool && { pool }),
       ...givenOptions({

@@ -33,6 +33,8 @@ export interface LifecycleOptions {
   readonly backupState?: "none" | "dirty" | undefined;
   /** Brings what is committed of a tenant into the replica, before its file is nobody's to have open. */
   readonly bringOver?: ((id: TenantId) => Promise<void>) | undefined;
+  /** Waits until a new tenant is in the replica, if what is acknowledged is to be. @default it is not */
+  readonly replicated?: ((record: TenantRecord) => Promise<void> | undefined) | undefined;
   /** Who works on whole databases. @default this process */
   readonly elsewhere?: Elsewhere;
 }
@@ -44,12 +46,14 @@ export class Lifecycle {
   readonly #backupState: "none" | "dirty";
   readonly #elsewhere: Elsewhere;
   readonly #bringOver: ((id: TenantId) => Promise<void>) | undefined;
+  readonly #replicated: LifecycleOptions["replicated"];
 
   constructor(
     tenants: Tenants,
-    { drainTimeoutMs, backupState = "none", bringOver, elsewhere = HERE }: LifecycleOptions = {},
+    { drainTimeoutMs, backupState = "none", bringOver, replicated, elsewhere = HERE }: LifecycleOptions = {},
   ) {
     this.#elsewhere = elsewhere;
+    this.#replicated = replicated;
     this.#bringOver = bringOver;
     this.#tenants = tenants;
     this.#drainTimeoutMs = drainTimeoutMs ?? DEFAULT_DRAIN_TIMEOUT_MS;
@@ -59,7 +63,8 @@ export class Lifecycle {
   /**
    * Creates a tenant with an empty, migrated database. Killed at any point, it leaves no tenant or a whole
    * one.
-   * @throws {TenantryError} `TENANT_EXISTS`, `MIGRATION_FAILED`, `DATABASE_FULL`, …
+   * @throws {TenantryError} `TENANT_EXISTS`, `MIGRATION_FAILED`, `DATABASE_FULL`, …; `NOT_REPLICATED` where it is
+   * there, and was to be in the replica
    */
   async create(id: TenantId, options: CreateOptions = {}): Promise<TenantRecord> {
     const { migrations } = this.#tenants;
@@ -242,8 +247,9 @@ export class Lifecycle {
     const checked = await checkSettings(settings);
     await this.assertFree(id);
     const staged = await driver.stage(id, source);
+    let record: TenantRecord;
     try {
-      return await catalog.create({
+      record = await catalog.create({
         id,
         driver: driver.name,
         shard: DEFAULT_SHARD,
@@ -260,6 +266,8 @@ export class Lifecycle {
       await staged.discard();
       throw error;
     }
+    if (driver.files) await this.#replicated?.(record);
+    return record;
   }
 
   /** Before the work; whether the id is free is decided by the catalog, in the end. @throws {TenantryError} `TENANT_EXISTS` */
