@@ -4,7 +4,7 @@ import { SYSTEM_ACTOR } from "../catalog/audit-log.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { Handle } from "../drivers/driver.ts";
 import type { TenantId } from "../tenant-id.ts";
-import { TenantryError } from "../tenantry-error.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { Act } from "./acts.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type Tenants, unknownTenant } from "./tenants.ts";
@@ -45,7 +45,14 @@ export async function rewind(
     return "at" in point ? time.bookmark(point.at) : Promise.resolve(point.bookmark);
   });
   const stopped = await lifecycle.suspend(id, { ...act, reason: "being taken back in time" });
-  const undo = await tenants.visit(stopped, (handle) => timeOf(handle, stopped).restore(bookmark));
+  const undo = await tenants
+    .visit(stopped, (handle) => timeOf(handle, stopped).restore(bookmark))
+    .catch(async (error: unknown) => {
+      // Refused, it is as it was. Where nobody knows, somebody has to look.
+      if (before.state === "active" && !isTenantryError(error, "OUTCOME_UNKNOWN"))
+        await lifecycle.resume(id, act);
+      throw error;
+    });
   await tenants.catalog.audit({
     action: "tenant.rewind",
     actor: act.actor ?? SYSTEM_ACTOR,

@@ -3,9 +3,14 @@
 import { env, evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:test";
 import { beforeEach, describe, expect, test } from "vitest";
 import { byTemplate, d1BindingDriver, d1Database } from "../../src/driver-d1.ts";
-import { durableObjectDriver, objectDatabase } from "../../src/driver-durable-object.ts";
+import {
+  durableObjectDriver,
+  objectDatabase,
+  type ObjectNamespace,
+} from "../../src/driver-durable-object.ts";
 import type { Handle } from "../../src/drivers/driver.ts";
 import { parseTenantId } from "../../src/tenant-id.ts";
+import { bookmarkOf, rewind } from "../../src/tenants/rewind.ts";
 import { createWorkerTenantry, migrationSet, type WorkerTenantry } from "../../src/worker.ts";
 
 const acme = parseTenantId("acme");
@@ -301,6 +306,37 @@ describe("objects", () => {
     const stub = env.TENANTS.get(env.TENANTS.idFromName("acme")) as never;
     expect(await runDurableObjectAlarm(stub)).toBe(true);
     expect(await runDurableObjectAlarm(stub)).toBe(false);
+    expect(await count(tenantry)).toBe(1);
+  });
+
+  test("a tenant's object is asked for where it is to be made, and within its jurisdiction", async () => {
+    const asked: unknown[] = [];
+    const recording: ObjectNamespace = {
+      idFromName: (name) => env.TENANTS.idFromName(name),
+      get(id, options) {
+        asked.push(options);
+        return env.TENANTS.get(id as never);
+      },
+      jurisdiction(name) {
+        asked.push(name);
+        return recording;
+      },
+    };
+    const driver = durableObjectDriver({ namespace: recording, jurisdiction: "eu", locationHint: "weur" });
+    expect(await driver.exists("acme")).toBe(false);
+    expect(asked).toEqual(["eu", { locationHint: "weur" }]);
+  });
+
+  test("what local runs have no past of says so, and nothing is undone", async () => {
+    const tenantry = await isolate();
+    await tenantry.lifecycle.create(acme);
+    await add(tenantry);
+    await expect(rewind(tenantry, acme, { at: Date.now() })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    await expect(rewind(tenantry, acme, { bookmark: "0-0-0-0" })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    expect(await bookmarkOf(tenantry.tenants, acme)).toMatch(/^[0-9a-f-]+$/);
+    expect(await tenantry.catalog.get(acme, { fresh: true })).toMatchObject({ state: "active" });
     expect(await count(tenantry)).toBe(1);
   });
 
