@@ -14,7 +14,8 @@ import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.
 import type { Driver } from "./drivers/driver.ts";
 import { exists, makeFolder, replicationFolder } from "./drivers/local/database-file.ts";
 import type { ExecutorSettings } from "./executors/executor-settings.ts";
-import { ExecutorPool, type ExecutorPoolOptions } from "./executors/executor-pool.ts";
+import { ExecutorPool } from "./executors/executor-pool.ts";
+import type { ExecutorPoolOptions } from "./executors/executor-pool-options.ts";
 import { CHECKPOINT_PAGES_REPLICATED, type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
 import type { LocalHandle } from "./drivers/local/local-handle.ts";
 import { StatementCounter } from "./drivers/statement-figures.ts";

@@ -2,7 +2,7 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import type { PoolEvent } from "../src/executors/executor-pool.ts";
+import type { PoolEvent } from "../src/executors/executor-pool-options.ts";
 import { busyFor, ENDLESS } from "./support/endless.ts";
 import { executor, untilServed } from "./support/executor-requests.ts";
 import { expectError, runningServer, valueOf } from "./support/running-server.ts";

@@ -7,11 +7,11 @@ import type { Command } from "commander";
 import { DEFAULT_DRILL_SAMPLE } from "../backups/timetable.ts";
 import { hashApiKey } from "../auth/api-key.ts";
 import { importVerificationKeys } from "../auth/verification-key.ts";
+import type { ExecutorPool } from "../executors/executor-pool.ts";
 import {
   DEFAULT_EXECUTOR_MAX_RSS_BYTES,
   DEFAULT_STATEMENT_TIMEOUT_MS,
-  type ExecutorPool,
-} from "../executors/executor-pool.ts";
+} from "../executors/executor-pool-options.ts";
 import { givenOptions } from "../given-options.ts";
 import { DEFAULT_MAX_OPEN } from "../handle-cache/handle-cache.ts";
 import { listenForCommands } from "../http/control-socket.ts";

@@ -2,7 +2,7 @@
 // Answers and tenants' data are never in it.
 import { destination, pino } from "pino";
 import type { BackupsEvent } from "../backups/backups.ts";
-import type { PoolEvent } from "../executors/executor-pool.ts";
+import type { PoolEvent } from "../executors/executor-pool-options.ts";
 
 /** Levels of the log. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;

@@ -7,8 +7,14 @@ import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { DatabaseRunner } from "../database/tenant-database.ts";
 import { addedFigures, type StatementFigures } from "../drivers/statement-figures.ts";
 import type { HandleCacheStats } from "../handle-cache/handles.ts";
-import type { EndReason } from "./executor.ts";
-import type { ExecutorSettings } from "./executor-settings.ts";
+import {
+  DEFAULT_EXECUTOR_MAX_RSS_BYTES,
+  DEFAULT_MAX_JOBS,
+  DEFAULT_STATEMENT_TIMEOUT_MS,
+  type ExecutorPoolOptions,
+  type PoolEvent,
+} from "./executor-pool-options.ts";
+import { GreedyTenants } from "./greedy-tenants.ts";
 import { HandleTotals } from "./handle-totals.ts";
 import { jumpHash } from "./jump-hash.ts";
 import type { Job, Pin } from "./job.ts";
@@ -16,58 +22,15 @@ import { Lane } from "./lane.ts";
 import { Chores } from "./chores.ts";
 import type { ChoreName, Figures, HttpAsk, StreamAsk } from "./messages.ts";
 import { askFigures, remoteRunner } from "./remote-runner.ts";
-import { type OffenderTimes, Offenders } from "./offenders.ts";
+import { Offenders } from "./offenders.ts";
 import { AnswerStream } from "./answer-stream.ts";
 import { SpareExecutor } from "./spare-executor.ts";
+import { UnreadAnswers } from "./unread-answers.ts";
 import { RecentMap } from "../recent-map.ts";
 
-export const DEFAULT_STATEMENT_TIMEOUT_MS = 10_000;
-export const DEFAULT_EXECUTOR_MAX_RSS_BYTES = 1024 * 1024 * 1024;
-/** Jobs over all executors that may be in line or running; more are turned away. */
-export const DEFAULT_MAX_JOBS = 4_096;
-
-/** The part of a second that one tenant's statements may run, second after second, among the others. */
-const APART_SHARE_MS = 800;
-/** Seconds in a row after which such a tenant runs apart. */
-const APART_AFTER_SECONDS = 5;
-/** Milliseconds that it then does. */
-const APART_FOR_MS = 60_000;
 const REMEMBERED_TENANTS = 100_000;
 /** The least that an executor may be silent before it is killed though no statement of it is late, in ms. */
 const LEAST_HANG_MS = 2_500;
-/** Large answers of one tenant that may be on their way at once: each is kept until its reader has taken it. */
-const MAX_UNREAD_ANSWERS = 16;
-
-/** What a pool is made with. */
-export interface ExecutorPoolOptions {
-  /**
-   * Executors among which the tenants are divided, at least 1. There is one more, which is the next replacement;
-   * and where tenants run apart, one for them.
-   */
-  readonly executors: number;
-  readonly settings: Omit<ExecutorSettings, "progressFile">;
-  /** Where executors note what they do. */
-  readonly scratchDir: string;
-  /** @default 10000 */
-  readonly statementTimeoutMs?: number;
-  /** @default 1073741824 */
-  readonly maxRssBytes?: number;
-  /** @default 4096 */
-  readonly maxJobs?: number;
-  /** For how long who had to be killed is kept out, and apart. */
-  readonly offenders?: OffenderTimes;
-  /** Told of what an operator should know of. */
-  readonly onEvent?: (event: PoolEvent) => void;
-}
-
-/** What happens to executors. */
-export type PoolEvent =
-  | { readonly what: "killed"; readonly executor: string; readonly tenant: string }
-  | { readonly what: "ended"; readonly executor: string; readonly reason: EndReason; readonly detail: string }
-  | { readonly what: "failed"; readonly executor: string; readonly detail: string }
-  | { readonly what: "recycled"; readonly executor: string; readonly rssBytes: number }
-  | { readonly what: "apart"; readonly tenant: string };
-
 /** An answer to an HTTP request. */
 export interface PooledAnswer {
   readonly status: number;
@@ -140,13 +103,10 @@ export class ExecutorPool {
   readonly #maxJobs: number;
   readonly #onEvent: (event: PoolEvent) => void;
   readonly #offenders: Offenders;
-  /** Large answers on their way, by tenant. */
-  readonly #unread = new Map<string, number>();
+  readonly #unread = new UnreadAnswers();
   readonly #handles = new HandleTotals();
   readonly #home = new RecentMap<string, Place>({ maxEntries: REMEMBERED_TENANTS });
-  /** Tenants that take a whole second, and for how many seconds in a row. */
-  readonly #greedy = new Map<string, number>();
-  readonly #apartUntil = new Map<string, number>();
+  readonly #greedy = new GreedyTenants();
   readonly #counts = { kills: 0, restarts: 0, recycles: 0, throttled: 0, overloaded: 0 };
 
   constructor(options: ExecutorPoolOptions) {
@@ -328,8 +288,9 @@ export class ExecutorPool {
     { timeoutMs, repeatable, goesOn, pin, onGiven }: HttpJobOptions & Partial<StreamJobOptions>,
   ): Promise<PooledAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<PooledAnswer>();
-    if ((this.#unread.get(tenant) ?? 0) >= MAX_UNREAD_ANSWERS) {
-      reject(tooManyUnread(tenant));
+    const tooMany = this.#unread.refusal(tenant);
+    if (tooMany) {
+      reject(tooMany);
       return promise;
     }
     let stream: AnswerStream | undefined;
@@ -342,10 +303,10 @@ export class ExecutorPool {
       ...(onGiven && { onGiven }),
       onHttp: (status, headers, first, last, taken) => {
         if (last) return resolve({ status, headers, body: first, pin: taken.pin });
-        this.#count(tenant, 1);
+        const read = this.#unread.begin(tenant);
         stream = new AnswerStream(taken, {
           stallMs: Math.max(this.statementTimeoutMs, timeoutMs),
-          onEnd: () => this.#count(tenant, -1),
+          onEnd: read,
         });
         resolve({ status, headers, body: stream.readable, pin: taken.pin });
       },
@@ -398,12 +359,6 @@ export class ExecutorPool {
     });
   }
 
-  #count(tenant: string, by: 1 | -1): void {
-    const unread = (this.#unread.get(tenant) ?? 0) + by;
-    if (unread === 0) this.#unread.delete(tenant);
-    else this.#unread.set(tenant, unread);
-  }
-
   #jobs(): number {
     let jobs = this.#apart.lane.jobs + this.#apart.lane.waiting;
     for (const { lane } of this.#places) jobs += lane.jobs + lane.waiting;
@@ -411,7 +366,8 @@ export class ExecutorPool {
   }
 
   #placeOf(tenant: string): Place {
-    return this.#isApart(tenant) ? this.#apart : this.#homeOf(tenant);
+    const isApart = this.#offenders.isApart(tenant) || this.#greedy.isApart(tenant);
+    return isApart ? this.#apart : this.#homeOf(tenant);
   }
 
   #homeOf(tenant: string): Place {
@@ -423,16 +379,6 @@ export class ExecutorPool {
     return place;
   }
 
-  #isApart(tenant: string): boolean {
-    if (this.#offenders.isApart(tenant)) return true;
-    if (this.#apartUntil.size === 0) return false;
-    const until = this.#apartUntil.get(tenant);
-    if (until === undefined) return false;
-    if (until > performance.now()) return true;
-    this.#apartUntil.delete(tenant);
-    return false;
-  }
-
   #hear(place: Place, figures: Figures): void {
     place.figures = figures;
     this.#handles.hear(place.name, figures);
@@ -441,27 +387,8 @@ export class ExecutorPool {
       this.#onEvent({ what: "recycled", executor: place.name, rssBytes: figures.rssBytes });
     }
     if (place === this.#apart) return;
-    for (const [tenant, ms] of figures.busy) {
-      if (ms < APART_SHARE_MS) continue;
-      const seconds = (this.#greedy.get(tenant) ?? 0) + 1;
-      this.#greedy.set(tenant, seconds);
-      if (seconds < APART_AFTER_SECONDS) continue;
-      this.#greedy.delete(tenant);
-      this.#apartUntil.set(tenant, performance.now() + APART_FOR_MS);
+    for (const tenant of this.#greedy.hear(place.name, figures.busy)) {
       this.#onEvent({ what: "apart", tenant });
     }
-    for (const tenant of this.#greedy.keys()) {
-      if (this.#home.get(tenant) !== place) continue;
-      if (!figures.busy.some(([busy, ms]) => busy === tenant && ms >= APART_SHARE_MS))
-        this.#greedy.delete(tenant);
-    }
   }
-}
-
-function tooManyUnread(tenant: string): TenantryError {
-  return new TenantryError(
-    "TOO_MANY_REQUESTS",
-    `${MAX_UNREAD_ANSWERS} large answers of this tenant have not been read to their ends.`,
-    { tenant, hint: "Read them, or ask for less at a time.", retryAfterSeconds: 1 },
-  );
 }
