@@ -7,6 +7,7 @@ import type { ExecResult, ResultSet, RunOptions, StatementDescription, Statement
 import { d1Error } from "../d1-error.ts";
 import { noTransaction, readOnly } from "../transaction-error.ts";
 import { bindable } from "../parameter.ts";
+import { type ConnectionOptions, limitSize, pragmas } from "./connection-settings.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
 import type { KnownSql, StatementText } from "./known-sql.ts";
 import { byName } from "./parameter-names.ts";
@@ -15,26 +16,6 @@ import { LocalRowReader } from "./row-reader.ts";
 import { fromSqlite } from "./sqlite-error.ts";
 import type { StatementWatch } from "./statement-watch.ts";
 import { type KeptStatement, StatementCache } from "./statement-cache.ts";
-
-/** What a connection is opened with. */
-export interface ConnectionOptions {
-  /** `normal`: an acknowledged write survives a killed process; `full`: a power cut as well. */
-  readonly durability: "normal" | "full";
-  /** Bytes of page cache. */
-  readonly cacheBytes: number;
-  /** Prepared statements kept. */
-  readonly statementCacheEntries: number;
-  /** Bytes that the database may grow to; 0 for no limit. */
-  readonly maxBytes: number;
-  /** Pages of the log after which SQLite folds it into the database by itself. */
-  readonly checkpointPages: number;
-  readonly watch?: StatementWatch;
-  /** Shared by all connections of a driver. */
-  readonly knownSql: KnownSql;
-}
-
-/** Bytes to which a checkpoint cuts the write-ahead log, so that one large write does not keep its disk. */
-const JOURNAL_SIZE_LIMIT_BYTES = 4 * 1024 * 1024;
 
 interface Prepared extends KeptStatement {
   readonly statement: Database.Statement<unknown[]>;
@@ -363,29 +344,4 @@ export class Connection {
       rows_written: changes,
     };
   }
-}
-
-/** SQLite's own limit of pages, which stands for none. */
-const MOST_PAGES = 0xfffffffe;
-
-function limitSize(sqlite: Database.Database, maxBytes: number): void {
-  const pageBytes = sqlite.pragma("page_size", { simple: true }) as number;
-  // SQLite takes no 0, and keeps to the pages that there are.
-  const pages =
-    maxBytes === 0 ? MOST_PAGES : Math.min(MOST_PAGES, Math.max(1, Math.floor(maxBytes / pageBytes)));
-  sqlite.pragma(`max_page_count = ${pages}`);
-}
-
-function pragmas({ durability, cacheBytes, checkpointPages }: ConnectionOptions): string {
-  return [
-    "PRAGMA journal_mode = WAL",
-    `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`,
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA cell_size_check = ON",
-    `PRAGMA wal_autocheckpoint = ${checkpointPages}`,
-    `PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT_BYTES}`,
-    `PRAGMA cache_size = -${Math.max(1, Math.floor(cacheBytes / 1024))}`,
-    "PRAGMA query_only = OFF",
-  ].join(";");
 }

@@ -2,7 +2,7 @@
 // those who need one of their own; one line for its writers.
 // Does not know who leases it.
 import Database from "better-sqlite3";
-import { FifoLock, MAX_TIMER_MS } from "../../fifo-lock.ts";
+import { FifoLock } from "../../fifo-lock.ts";
 import { TenantryError } from "../../tenantry-error.ts";
 import type {
   DatabaseLimits,
@@ -16,16 +16,21 @@ import type {
   Statement,
   TransactionMode,
 } from "../driver.ts";
+import { assertForeignKeys } from "./assert-foreign-keys.ts";
 import { atomically } from "./atomically.ts";
-import { hasEnded, noTransaction, readOnly, timedOut } from "../transaction-error.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { noTransaction, readOnly } from "../transaction-error.ts";
+import { Connection } from "./connection.ts";
+import { copyToFile } from "./copy-to-file.ts";
+import type { ConnectionOptions } from "./connection-settings.ts";
 import { assertNewFile, removeDatabase } from "./database-file.ts";
 import { LocalTransaction } from "./local-transaction.ts";
+import { beginReading, nextPiece } from "./dump/dump-pieces.ts";
 import { dumpText } from "./dump/dump-text.ts";
 import { lendConnection, type Loan } from "./lend-connection.ts";
 import { LocalSession } from "./local-session.ts";
 import type { SessionLease, SessionOwner, SessionPool } from "./session-pool.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
+import { transact } from "./transact.ts";
 import type { TurnQueue } from "./turn-queue.ts";
 import type { WriteWatch } from "./write-watch.ts";
 
@@ -148,30 +153,15 @@ export class LocalHandle implements Handle, SessionOwner {
   ): Promise<T> {
     const release = mode === "write" ? await this.#writers.acquire() : undefined;
     try {
-      return await this.#withSession(async (connection) => {
-        const { sqlite } = connection;
-        await this.#attempt(() => sqlite.exec(mode === "write" ? "BEGIN IMMEDIATE" : "BEGIN"));
-        const tx = new LocalTransaction(connection, mode === "read", this.#turns);
-        const { promise: late, reject } = Promise.withResolvers<never>();
-        const timer = setTimeout(
-          () => {
-            const error = timedOut(timeoutMs);
-            tx.end(error);
-            reject(error);
-          },
-          Math.min(timeoutMs, MAX_TIMER_MS),
-        );
-        try {
-          const result = await Promise.race([fn(tx), late]);
-          tx.assertOpen();
-          connection.begins();
-          await this.#attempt(() => sqlite.exec("COMMIT"));
-          return result;
-        } finally {
-          clearTimeout(timer);
-          tx.end(hasEnded());
-        }
-      });
+      return await this.#withSession((connection) =>
+        transact(fn, {
+          connection,
+          mode,
+          timeoutMs,
+          turns: this.#turns,
+          attempt: (call) => this.#attempt(call),
+        }),
+      );
     } finally {
       release?.();
     }
@@ -221,14 +211,9 @@ export class LocalHandle implements Handle, SessionOwner {
     await assertNewFile(path);
     try {
       await this.#withSession(async (connection) => {
-        await this.#copy(connection, path);
-        const copy = new Database(path);
-        try {
-          // Without a write-ahead log the copy is one file, and can be read where nothing can be written.
-          copy.pragma("journal_mode = DELETE");
-        } finally {
-          copy.close();
-        }
+        // A read transaction pins what is copied: writers go on, and the copy neither sees them nor starts anew.
+        await this.#attempt(() => beginReading(connection.sqlite));
+        await copyToFile(connection.sqlite, path);
         await check?.(new LocalTransaction(connection, true, this.#turns));
       });
     } catch (error) {
@@ -406,12 +391,6 @@ export class LocalHandle implements Handle, SessionOwner {
     }
   }
 
-  async #copy({ sqlite }: Connection, path: string): Promise<void> {
-    // A read transaction pins what is copied: writers go on, and the copy neither sees them nor starts anew.
-    await this.#attempt(() => beginReading(sqlite));
-    await sqlite.backup(path);
-  }
-
   async #replaceShared(): Promise<void> {
     const old = this.#shared;
     const fresh = this.openConnection();
@@ -426,28 +405,6 @@ export class LocalHandle implements Handle, SessionOwner {
   }
 }
 
-/** Pins what is read from now on. */
-function beginReading(sqlite: Database.Database): void {
-  sqlite.exec("BEGIN");
-  sqlite.prepare("SELECT 1 FROM sqlite_schema").get();
-}
-
-/** Characters of a piece of a dump, and the milliseconds after which it is given as it is. */
-const DUMP_PIECE_LENGTH = 64 * 1024;
-const DUMP_SLICE_MS = 10;
-
-/** The next piece of a dump; "" after the last. */
-function nextPiece(text: Generator<string, void, undefined>): string {
-  const sliceEnd = performance.now() + DUMP_SLICE_MS;
-  let piece = "";
-  while (piece.length < DUMP_PIECE_LENGTH && (piece === "" || performance.now() < sliceEnd)) {
-    const next = text.next();
-    if (next.done) break;
-    piece += next.value;
-  }
-  return piece;
-}
-
 /** Marks an attempt that met a lock. */
 class Busy {
   readonly error: unknown;
@@ -455,16 +412,6 @@ class Busy {
   constructor(error: unknown) {
     this.error = error;
   }
-}
-
-function assertForeignKeys(sqlite: Database.Database): void {
-  const [broken] = sqlite.pragma("foreign_key_check") as { table: string; parent: string }[];
-  if (!broken) return;
-  throw new TenantryError(
-    "CONSTRAINT",
-    `D1_ERROR: FOREIGN KEY constraint failed: rows of ${broken.table} refer to rows of ${broken.parent} that are not there: SQLITE_CONSTRAINT`,
-    { sqliteCode: "SQLITE_CONSTRAINT_FOREIGNKEY" },
-  );
 }
 
 function busy(message: string): TenantryError {
