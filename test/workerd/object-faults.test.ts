@@ -1,17 +1,16 @@
-// Owns what goes wrong at the edge: objects that are evicted, stopped or made anew, bindings that are not there,
-// schema that is refused, limits. Each with its code, and nothing half-done.
+// Owns what goes wrong with objects: evicted, stopped or made anew, schema that is refused, limits. Each with its
+// code, and nothing half-done.
 import { env, evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:test";
 import { beforeEach, describe, expect, test } from "vitest";
-import { byTemplate, d1BindingDriver, d1Database } from "../../src/driver-d1.ts";
 import {
   durableObjectDriver,
   objectDatabase,
   type ObjectNamespace,
 } from "../../src/driver-durable-object.ts";
-import type { Handle } from "../../src/drivers/driver.ts";
 import { parseTenantId } from "../../src/tenant-id.ts";
 import { bookmarkOf, rewind } from "../../src/tenants/rewind.ts";
 import { createWorkerTenantry, migrationSet, type WorkerTenantry } from "../../src/worker.ts";
+import { expectDivided } from "../support/divided-insert.ts";
 
 const acme = parseTenantId("acme");
 const NOTES = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL)";
@@ -30,27 +29,6 @@ const count = (of: WorkerTenantry): Promise<unknown> =>
   of.database("acme").prepare("SELECT count(*) AS n FROM notes").first("n");
 const add = (of: WorkerTenantry): Promise<unknown> =>
   of.database("acme").prepare("INSERT INTO notes (body) VALUES ('x')").run();
-
-/** 250 rows by one statement, alone and in a batch; and none where one of them cannot be. */
-async function expectDivided(of: WorkerTenantry): Promise<void> {
-  const db = of.database("acme");
-  const insert = (ids: readonly number[], tail = "") =>
-    db
-      .prepare(`INSERT INTO notes (id, body) VALUES ${ids.map(() => "(?, ?)").join(", ")}${tail}`)
-      .bind(...ids.flatMap((id) => [id, `note ${id}`]));
-  const some = (from: number): number[] => Array.from({ length: 250 }, (_, n) => from + n);
-  const { meta, results } = await insert(some(1), " RETURNING id").run();
-  expect(meta).toMatchObject({ changes: 250, last_row_id: 250 });
-  expect(results.map((row) => row["id"])).toEqual(some(1));
-  await expect(insert([...some(1001), 7]).run()).rejects.toMatchObject({ code: "CONSTRAINT" });
-  expect(await count(of)).toBe(250);
-  const [one, many, counted] = await db.batch([
-    db.prepare("DELETE FROM notes WHERE id <= ?").bind(50),
-    insert(some(2001)),
-    db.prepare("SELECT count(*) AS n FROM notes"),
-  ]);
-  expect([one?.meta.changes, many?.meta.changes, counted?.results]).toEqual([50, 250, [{ n: 450 }]]);
-}
 
 beforeEach(() => reset());
 
@@ -183,7 +161,7 @@ describe("objects", () => {
   test("an insert of many rows is divided at a hundred parameters, and done as a whole", async () => {
     const tenantry = await isolate();
     await tenantry.lifecycle.create(acme);
-    await expectDivided(tenantry);
+    await expectDivided(tenantry.database("acme"));
   });
 
   test("a statement that is stopped at a limit has written nothing", async () => {
@@ -344,107 +322,5 @@ describe("objects", () => {
     expect(() => durableObjectDriver({ namespace: undefined as never })).toThrow(
       expect.objectContaining({ code: "INVALID_OPTION", hint: expect.stringContaining("wrangler.toml") }),
     );
-  });
-});
-
-describe("D1", () => {
-  const overD1 = async (
-    catalog: Handle | Promise<Handle> = d1Database(env.CATALOG),
-  ): Promise<WorkerTenantry> =>
-    createWorkerTenantry({
-      driver: d1BindingDriver({ databases: byTemplate(env, "TENANT_{TENANT}") }),
-      catalog,
-      migrations: await migrationSet([{ name: "0001_notes.sql", sql: NOTES }]),
-    });
-
-  test("a tenant without a binding cannot be created", async () => {
-    const tenantry = await overD1();
-    await expect(tenantry.lifecycle.create(parseTenantId("globex"))).rejects.toMatchObject({
-      code: "DATABASE_MISSING",
-      hint: expect.stringContaining("wrangler"),
-    });
-    expect(await tenantry.catalog.get(parseTenantId("globex"))).toBeUndefined();
-  });
-
-  test("two ids never share a binding", () => {
-    const of = byTemplate({ TENANT_A_B: env.DB }, "TENANT_{TENANT}");
-    expect([of("a-b"), of("a_b")]).toEqual([env.DB, undefined]);
-    expect(() => byTemplate(env, "TENANT")).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
-  });
-
-  test("a deleted tenant's database is empty, and can be made a tenant again", async () => {
-    const tenantry = await overD1(objectDatabase({ namespace: env.TENANTS }));
-    await tenantry.lifecycle.create(acme);
-    await add(tenantry);
-    await tenantry.lifecycle.delete(acme);
-    const left = await env.TENANT_ACME.prepare(
-      "SELECT count(*) AS n FROM sqlite_schema WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\' AND name <> 'sqlite_sequence'",
-    ).first("n");
-    expect(left).toBe(0);
-    await tenantry.lifecycle.create(acme);
-    expect(await count(tenantry)).toBe(0);
-  });
-
-  test("a database that wrangler has migrated becomes the tenant's as it is", async () => {
-    await env.TENANT_ACME.batch([
-      env.TENANT_ACME.prepare(
-        "CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
-      ),
-      env.TENANT_ACME.prepare(NOTES),
-      env.TENANT_ACME.prepare("INSERT INTO notes (body) VALUES ('kept')"),
-      env.TENANT_ACME.prepare("INSERT INTO d1_migrations (name) VALUES ('0001_notes.sql')"),
-    ]);
-    const tenantry = await overD1();
-    await tenantry.lifecycle.create(acme);
-    expect(await count(tenantry)).toBe(1);
-  });
-
-  test("limits are told before D1 does what it cannot undo", async () => {
-    const tenantry = await overD1();
-    await tenantry.lifecycle.create(acme);
-    const run = tenantry.tenants.runner(acme);
-    const sql = "INSERT INTO notes (body) SELECT value FROM json_each('[1,2,3]') RETURNING id";
-    await expect(run.run({ sql, params: [] }, { maxRows: 2 })).rejects.toMatchObject({
-      code: "TOO_MANY_ROWS",
-    });
-    const many = `INSERT INTO notes (body) VALUES ${Array(101).fill("(lower(?))").join(",")}`;
-    await expect(run.run({ sql: many, params: Array(101).fill("x") })).rejects.toMatchObject({
-      code: "TOO_MANY_PARAMETERS",
-      hint: expect.stringContaining("json_each"),
-    });
-    await expect(run.run({ sql: "SELECT sqlite_version()", params: [] })).rejects.toMatchObject({
-      message: expect.stringContaining("not authorized"),
-    });
-    expect(await count(tenantry)).toBe(0);
-  });
-
-  test("an insert of many rows is divided at a hundred parameters, and done as a whole", async () => {
-    const tenantry = await overD1();
-    await tenantry.lifecycle.create(acme);
-    await expectDivided(tenantry);
-  });
-
-  test("a bookmark is told with each answer, and one that is none is refused", async () => {
-    const tenantry = await overD1();
-    await tenantry.lifecycle.create(acme);
-    const { hono } = await tenantry.app({ adminKey: env.TENANTRY_ADMIN_KEY });
-    const ask = (sql: string, bookmark?: string): Promise<Response> =>
-      Promise.resolve(
-        hono.request("/t/acme/query", {
-          method: "POST",
-          headers: {
-            authorization: `Bearer ${env.TENANTRY_ADMIN_KEY}`,
-            "content-type": "application/json",
-            ...(bookmark !== undefined && { "x-tenantry-bookmark": bookmark }),
-          },
-          body: JSON.stringify({ sql }),
-        }),
-      );
-    const written = await ask("INSERT INTO notes (body) VALUES ('x')");
-    const bookmark = written.headers.get("x-tenantry-bookmark") ?? "";
-    expect(bookmark).toMatch(/^[A-Za-z0-9-]+$/);
-    const read = await ask("SELECT count(*) AS n FROM notes", bookmark);
-    expect(await read.json()).toMatchObject({ results: [{ n: 1 }] });
-    expect((await ask("SELECT 1", "not a bookmark")).status).toBe(400);
   });
 });
