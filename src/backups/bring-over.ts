@@ -13,14 +13,13 @@ export interface BroughtOver {
 /** Fulfils when what was committed in the database at `path` is in its replica. @throws where it is not in time */
 export async function bringOver(pool: LitestreamPool, path: string, timeoutMs: number): Promise<BroughtOver> {
   const deadline = performance.now() + timeoutMs;
-  let { txid, replicatedTxid } = await pool.sync(path, timeoutMs);
-  const asked = txid;
-  const ahead = replicatedTxid > txid;
+  const first = await pool.sync(path, timeoutMs);
+  let { replicatedTxid } = first;
   // Others may have written while it was under way: what was there when it began is enough.
-  while (replicatedTxid < asked) {
+  while (replicatedTxid < first.txid) {
     const leftMs = deadline - performance.now();
     if (leftMs <= 0) throw new Error("The replica did not catch up in time.");
-    ({ txid, replicatedTxid } = await pool.sync(path, leftMs));
+    ({ replicatedTxid } = await pool.sync(path, leftMs));
   }
-  return { replicatedTxid, ahead };
+  return { replicatedTxid, ahead: first.replicatedTxid > first.txid };
 }

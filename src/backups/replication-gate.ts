@@ -42,7 +42,6 @@ export class ReplicationGate {
     const server = createServer((asked, answer) => {
       const work = async (): Promise<unknown> => {
         if (asked.url === "/report") return keeper.report();
-        if (asked.url === "/durability") return { durability };
         const { tenant, timeoutMs } = (await json(asked)) as { tenant: string; timeoutMs: number };
         return { txid: await keeper.replicated(parseTenantId(tenant), timeoutMs) };
       };
@@ -56,7 +55,7 @@ export class ReplicationGate {
     });
     server.unref();
     const note = join(dataDir, NOTE);
-    await writeFile(`${note}.${process.pid}`, JSON.stringify({ socketPath, pid: process.pid }), {
+    await writeFile(`${note}.${process.pid}`, JSON.stringify({ socketPath, pid: process.pid, durability }), {
       mode: 0o600,
     });
     await rename(`${note}.${process.pid}`, note);
@@ -88,31 +87,48 @@ export async function askReplicated(dataDir: string, id: TenantId, timeoutMs: nu
 }
 
 /** What the server that replicates a data folder reports; undefined where there is none. */
-export function askReport(dataDir: string): Promise<unknown> {
-  return askIfThere(dataDir, "/report");
-}
-
-/** The rule of the server that replicates a data folder; undefined where there is none. */
-export async function askDurability(dataDir: string): Promise<Durability | undefined> {
-  const answer = await askIfThere(dataDir, "/durability");
-  return (answer as { readonly durability: Durability } | undefined)?.durability;
-}
-
-async function askIfThere(dataDir: string, path: string): Promise<unknown> {
+export async function askReport(dataDir: string): Promise<unknown> {
   try {
-    return await ask(dataDir, path, {}, DEFAULT_REPLICATED_TIMEOUT_MS);
+    return await ask(dataDir, "/report", {}, DEFAULT_REPLICATED_TIMEOUT_MS);
   } catch (error) {
     // No note, or the note of a server that has been killed.
-    if (error instanceof Error && "code" in error && ABSENT.has(String(error.code))) return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }
 
-const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED"]);
+/** The rule of the server that replicates a data folder; undefined where there is none. A server that hangs has one. */
+export async function durabilityOfServer(dataDir: string): Promise<Durability | undefined> {
+  try {
+    const { pid, durability } = await readNote(dataDir);
+    // The note of a server that has been killed is still there.
+    process.kill(pid, 0);
+    return durability;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED", "ESRCH"]);
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ABSENT.has(String(error.code));
+}
+
+interface NoteText {
+  readonly socketPath: string;
+  readonly pid: number;
+  readonly durability: Durability;
+}
+
+async function readNote(dataDir: string): Promise<NoteText> {
+  return JSON.parse(await readFile(join(dataDir, NOTE), "utf8")) as NoteText;
+}
 
 async function ask(dataDir: string, path: string, body: object, timeoutMs: number): Promise<unknown> {
   // Read each time: the server may be another by now.
-  const { socketPath } = JSON.parse(await readFile(join(dataDir, NOTE), "utf8")) as { socketPath: string };
+  const { socketPath } = await readNote(dataDir);
   const signal = AbortSignal.timeout(Math.ceil(timeoutMs) + ANSWER_SLACK_MS);
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath, method: "POST", path, agent: false, signal }, (answer) => {

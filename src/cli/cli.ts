@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { askDurability } from "../backups/replication-gate.ts";
+import { durabilityOfServer } from "../backups/replication-gate.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import { createTenantry, type Tenantry } from "../tenantry.ts";
 import type { TenantryOptions } from "../tenantry-options.ts";
@@ -109,7 +109,7 @@ export class Cli {
    */
   async use<T>(options: OpenOptions, fn: (tenantry: Tenantry) => Promise<T>): Promise<T> {
     // Without migrations it opens no tenant's database.
-    const durability = options.migrations ? await askDurability(resolve(this.settings.data)) : undefined;
+    const durability = options.migrations ? await durabilityOfServer(resolve(this.settings.data)) : undefined;
     await using tenantry = await this.open({ durability, ...options });
     return await fn(tenantry);
   }
