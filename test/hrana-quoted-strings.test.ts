@@ -42,6 +42,8 @@ test("a name without quotes, in brackets, or of a table's, is none; nor is one o
   expect(await hrana.one(execute(`SELECT ${names.join()}`))).toMatchObject({
     message: expect.stringContaining(`no such column: "n${MAX_QUOTED_STRINGS}"`),
   });
+  const long = `SELECT ${names.slice(0, 9).join()}, '${"x".repeat(50_000)}'`;
+  expect(await hrana.one(execute(long))).toMatchObject({ message: expect.stringContaining('"n4"') });
   expect(await hrana.run(`SELECT length(${names.slice(1).join(" || ")})`)).toMatchObject({
     rows: [[integer(9 * 2 + 23 * 3)]],
   });

@@ -11,7 +11,7 @@ import type {
 import type { Guard } from "../sql/guard.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { MAX_QUOTED_STRINGS, withQuotedString } from "./quoted-strings.ts";
+import { withQuotedString } from "./quoted-strings.ts";
 import type { Done } from "./result-text.ts";
 import { ResultRows } from "./row-writer.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
@@ -176,7 +176,7 @@ export class StreamStatements {
 
 /** @throws `error`, where libSQL takes the statement that failed with it for no other */
 function asMeant(sql: string, error: unknown, attempts: number): string {
-  const meant = attempts < MAX_QUOTED_STRINGS ? withQuotedString(sql, error) : undefined;
+  const meant = withQuotedString(sql, error, attempts);
   if (meant === undefined) throw error;
   return meant;
 }
