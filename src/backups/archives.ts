@@ -13,7 +13,7 @@ import { rethrowAsOurs, syncFile } from "../drivers/local/database-file.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 
 const MANIFEST = "manifest.json";

@@ -9,7 +9,7 @@ import { rethrowAsOurs, syncFile } from "../drivers/local/database-file.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
-import { about } from "../tenants/tenants.ts";
+import { about } from "../tenants/tenant-errors.ts";
 import type { Examined } from "./file-examiner-process.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import { replacedFiles } from "./replaced-files.ts";

@@ -2,7 +2,7 @@
 // Does not know `<tenant>.example.com`, which needs no alias.
 import type { Command } from "commander";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 

@@ -7,7 +7,7 @@ import { askReport } from "../backups/replication-gate.ts";
 import { BACKUP_STATES, type BackupState } from "../catalog/tenant-record.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./display-text.ts";
 import { examples } from "./examples.ts";

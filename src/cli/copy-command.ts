@@ -5,7 +5,7 @@ import type { CopyProgress, CopyReport } from "../copy/copy-database.ts";
 import { copyToFile } from "../copy/file-end.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Tenantry } from "../tenantry.ts";
 import type { Cli } from "./cli.ts";
 import type { CopyPlace } from "./copy-place.ts";

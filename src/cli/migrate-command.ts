@@ -10,7 +10,7 @@ import {
   type MigrateAllResult,
   type MigrateFailure,
 } from "../tenants/fleet-migration.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { progressView } from "./migrate-progress.ts";

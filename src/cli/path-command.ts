@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { databasePath } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 

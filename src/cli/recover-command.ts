@@ -7,7 +7,7 @@ import { workThrough } from "../backups/work-through.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import type { Tenantry } from "../tenantry.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import { type Cli, isDataFolder } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { progressView } from "./migrate-progress.ts";

@@ -3,7 +3,7 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { reportError } from "./report-error.ts";

@@ -7,7 +7,7 @@ import { TENANT_STATES, type TenantRecord, type TenantState } from "../catalog/t
 import type { TenantQuery } from "../catalog/tenant-table.ts";
 import { databasePath } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import { aliasCommand } from "./alias-command.ts";
 import type { Cli } from "./cli.ts";
 import { confirm } from "./confirm.ts";

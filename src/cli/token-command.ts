@@ -10,7 +10,7 @@ import type { KeyRecord } from "../catalog/key-table.ts";
 import { MAX_PAGE_LIMIT } from "../catalog/page-cursor.ts";
 import { exists } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { momentText, parseDurationSeconds, wholeNumber } from "./quantity.ts";

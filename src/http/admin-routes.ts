@@ -20,7 +20,8 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { FleetMigration } from "../tenants/fleet-migration.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { MAX_BLOCK_REASON_LENGTH, MAX_JWT_KEY_LENGTH } from "../tenants/tenant-settings.ts";
-import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
+import type { Tenants } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { AdminEnv } from "./env.ts";
 import { readJson, readOptionalJson } from "./read-body.ts";
 

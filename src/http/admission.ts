@@ -5,7 +5,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { Access } from "./access.ts";
 import { authorize, NEEDS_CREDENTIALS, unauthenticated } from "./authorize.ts";
 import type { HeaderGetter, TenantResolver } from "./resolve-tenant.ts";

@@ -1,7 +1,7 @@
 // Owns whether a caller may do something, to a tenant or to all of them.
 // Knows neither SQL nor credentials: the action is named by who knows the SQL, the caller by src/auth.
 import { includesScope, scopeOver, type Caller, type Scope } from "../auth/caller.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
 /** What somebody wants to do, and to whom. */

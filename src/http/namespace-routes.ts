@@ -10,7 +10,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { ImportOptions } from "../tenants/acts.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { settingsOf } from "../tenants/tenant-settings.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import { actorOf, checkBody, tenantListQuery } from "./admin-routes.ts";
 import { byteSizeText, parseByteSize } from "./byte-size.ts";
 import type { AdminEnv } from "./env.ts";

@@ -7,7 +7,8 @@ import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { percentileMs, type StatementFigure, type StatementFigures } from "../drivers/statement-figures.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { type Tenants, unknownTenant } from "../tenants/tenants.ts";
+import type { Tenants } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { AdminEnv } from "./env.ts";
 
 /** What a tenant's statements came to; undefined where none has run. */

@@ -6,7 +6,7 @@ import type { TenantDatabase } from "../database/tenant-database.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { TenantScope } from "../tenants/tenant-scope.ts";
-import { unknownTenant } from "../tenants/tenants.ts";
+import { unknownTenant } from "../tenants/tenant-errors.ts";
 import { createTenantResolver, headersOf, type ResolveTenantOptions } from "./resolve-tenant.ts";
 
 /** What the middleware puts into Hono's context. */

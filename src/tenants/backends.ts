@@ -59,3 +59,12 @@ export class Backends {
     return others.reduce(addedStats, first as HandleCacheStats);
   }
 }
+
+/** Has an open database keep to what the catalog says by now. */
+export function keepToLimits(open: OpenTenant, record: TenantRecord): void {
+  const { limits } = open;
+  if (limits.maxBytes === record.maxBytes && limits.transactionTimeoutMs === record.transactionTimeoutMs)
+    return;
+  open.handle.setLimits?.(record);
+  open.limits = record;
+}

@@ -4,7 +4,8 @@ import type { LiveTenantState, TenantRecord } from "../catalog/tenant-record.ts"
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, type ErrorCode } from "../tenantry-error.ts";
 import { type Elsewhere, HERE } from "./acts.ts";
-import { type Tenants, unknownTenant } from "./tenants.ts";
+import type { Tenants } from "./tenants.ts";
+import { unknownTenant } from "./tenant-errors.ts";
 
 export const DEFAULT_MIGRATE_CONCURRENCY = 4;
 

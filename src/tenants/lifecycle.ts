@@ -17,7 +17,8 @@ import {
   HERE,
   type ImportOptions,
 } from "./acts.ts";
-import { about, type Tenants, unknownTenant } from "./tenants.ts";
+import type { Tenants } from "./tenants.ts";
+import { about, unknownTenant } from "./tenant-errors.ts";
 
 /** Milliseconds that running requests are given before a suspension or deletion gives up. */
 export const DEFAULT_DRAIN_TIMEOUT_MS = 10_000;

@@ -7,7 +7,8 @@ import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { Act } from "./acts.ts";
 import type { Lifecycle } from "./lifecycle.ts";
-import { type Tenants, unknownTenant } from "./tenants.ts";
+import type { Tenants } from "./tenants.ts";
+import { unknownTenant } from "./tenant-errors.ts";
 
 /** Where a tenant is to be taken back to: a bookmark, or a time in milliseconds since 1970. */
 export type RewindPoint = { readonly bookmark: string } | { readonly at: number };

@@ -6,13 +6,12 @@ import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../database/tenant-database.ts";
 import type { BookmarkedRunner, Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
 import { StaleHandleError } from "../drivers/stale-handle.ts";
-import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import type { HandleCacheStats, Lease } from "../handle-cache/handles.ts";
 import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
-import type { Backend, Backends, OpenTenant } from "./backends.ts";
+import { type Backend, type Backends, keepToLimits, type OpenTenant } from "./backends.ts";
 import {
   assertReadable,
   BlockableRunner,
@@ -20,18 +19,22 @@ import {
   blockedError,
   BlockedRunner,
 } from "./blocked-tenant.ts";
+import {
+  about,
+  assertServing,
+  away,
+  changed,
+  quarantined,
+  refusal,
+  replacedMeanwhile,
+  stillInUse,
+  unknownTenant,
+} from "./tenant-errors.ts";
+import { StoppedElsewhere } from "./stopped-elsewhere.ts";
 import type { TenantScope } from "./tenant-scope.ts";
-
-/** Milliseconds between two looks at what other processes have changed in the catalog. */
-export const DEFAULT_WATCH_MS = 250;
-
-/** Milliseconds that a tenant stopped by another process is given before it is looked at again. */
-const STOPPED_DRAIN_MS = 10_000;
 
 /** Milliseconds by which the catalog's time of the last opening may be behind. */
 const OPENED_WITHIN_MS = 60_000;
-
-const QUARANTINE_RETRY_AFTER_SECONDS = 60;
 
 /** What {@link Tenants} is made of. */
 export interface TenantsParts {
@@ -64,22 +67,16 @@ export class Tenants {
   readonly scope: TenantScope;
   readonly #backends: Backends;
   readonly #hydrate: (record: TenantRecord) => Promise<TenantRecord>;
-  /** Whose handles are open, by incarnation. */
-  readonly #openNow = new Map<string, TenantId>();
-  readonly #watch: ReturnType<typeof setInterval> | undefined;
-  #lookAgain = false;
+  readonly #stopped: StoppedElsewhere;
 
-  constructor({ catalog, backends, migrations, scope, hydrate, watchMs = DEFAULT_WATCH_MS }: TenantsParts) {
+  constructor({ catalog, backends, migrations, scope, hydrate, watchMs }: TenantsParts) {
     this.#hydrate = hydrate ?? (({ id }) => Promise.reject(away(id)));
     this.catalog = catalog;
     this.driver = backends.first.driver;
     this.migrations = migrations;
     this.scope = scope;
     this.#backends = backends;
-    if (watchMs > 0) {
-      this.#watch = setInterval(() => void this.#closeWhatOthersStopped(), Math.min(watchMs, MAX_TIMER_MS));
-      if (typeof this.#watch === "object") this.#watch.unref();
-    }
+    this.#stopped = new StoppedElsewhere({ catalog, backends, watchMs });
   }
 
   /** The driver that keeps a tenant's database. @throws {TenantryError} `DRIVER_MISSING` */
@@ -281,16 +278,7 @@ export class Tenants {
       // A file that is no database is in nobody's use.
       if (isTenantryError(error, "DATABASE_CORRUPT")) return;
       if (!isTenantryError(error, "DATABASE_BUSY") && !isTenantryError(error, "TENANT_BUSY")) throw error;
-      throw new TenantryError(
-        "TENANT_BUSY",
-        `Tenant "${record.id}" was still in use after ${Math.round(timeoutMs)} ms.`,
-        {
-          tenant: record.id,
-          hint: "Its running requests, or another process, have it open. Try again.",
-          retryAfterSeconds: 1,
-          cause: error,
-        },
-      );
+      throw stillInUse(record.id, timeoutMs, error);
     }
   }
 
@@ -301,7 +289,7 @@ export class Tenants {
 
   /** Closes every handle, giving those in use `graceMs`. */
   async close(graceMs: number): Promise<void> {
-    clearInterval(this.#watch);
+    this.#stopped.close();
     await Promise.all(this.#backends.all.map(({ cache }) => cache.close(graceMs)));
   }
 
@@ -364,9 +352,9 @@ export class Tenants {
       throw now?.awaySince === null ? error : replacedMeanwhile(id, "has just left this disk");
     });
     // From here on the watch looks after it, also while it is migrated.
-    this.#openNow.set(record.incarnation, id);
+    this.#stopped.opened(record);
     const close = (): Promise<void> => {
-      this.#openNow.delete(record.incarnation);
+      this.#stopped.closed(record);
       return handle.close();
     };
     try {
@@ -412,109 +400,4 @@ export class Tenants {
       if (!isTenantryError(error, "TENANT_STATE") && !isTenantryError(error, "TENANT_NOT_FOUND")) throw error;
     }
   }
-
-  /** Closes the handles of tenants that another process has suspended, moved or deleted: it waits for that. */
-  async #closeWhatOthersStopped(): Promise<void> {
-    try {
-      if (!this.catalog.changedElsewhere() && !this.#lookAgain) return;
-      this.#lookAgain = false;
-      const open = [...this.#openNow];
-      const records = await this.catalog.getMany(open.map(([, id]) => id));
-      const stopped = open.filter(([incarnation, id]) => {
-        const record = records.get(id);
-        return record?.incarnation !== incarnation || record.state !== "active";
-      });
-      await Promise.all(
-        stopped.flatMap(([incarnation]) =>
-          this.#backends.all.map(({ cache }) => cache.drain(incarnation, STOPPED_DRAIN_MS)),
-        ),
-      );
-    } catch {
-      // A busy catalog or a handle in use: to be tried again.
-      this.#lookAgain = true;
-    }
-  }
-}
-
-/** The error for a tenant that is not there, and for one that the caller must not know of. */
-export function unknownTenant(tenant: string): TenantryError {
-  return new TenantryError("TENANT_NOT_FOUND", `There is no tenant "${tenant}".`, {
-    hint: 'Create it with "tenantry tenants create", or POST /admin/tenants.',
-  });
-}
-
-/** `error` with the tenant that it is about. */
-export function about(tenant: TenantId, error: unknown): unknown {
-  if (!(error instanceof TenantryError) || error.tenant !== undefined) return error;
-  return new TenantryError(error.code, error.message, { ...error, tenant, cause: error.cause });
-}
-
-/** Has an open database keep to what the catalog says by now. */
-function keepToLimits(open: OpenTenant, record: TenantRecord): void {
-  const { limits } = open;
-  if (limits.maxBytes === record.maxBytes && limits.transactionTimeoutMs === record.transactionTimeoutMs)
-    return;
-  open.handle.setLimits?.(record);
-  open.limits = record;
-}
-
-function assertServing(record: TenantRecord): void {
-  const refused = refusal(record);
-  if (refused) throw refused;
-}
-
-function refusal({ id, state, reason }: TenantRecord): TenantryError | undefined {
-  if (state === "active") return undefined;
-  if (state === "deleted") return unknownTenant(id);
-  if (state === "suspended") {
-    return new TenantryError("TENANT_SUSPENDED", `Tenant "${id}" is suspended${because(reason)}.`, {
-      tenant: id,
-      hint: `Resume it with "tenantry tenants resume ${id}".`,
-    });
-  }
-  if (state === "quarantined") return quarantined(id);
-  return new TenantryError("TENANT_BUSY", `Tenant "${id}" is ${state}${because(reason)}.`, {
-    tenant: id,
-    hint: "Try again in a moment.",
-    retryAfterSeconds: 1,
-  });
-}
-
-function quarantined(id: TenantId, cause?: unknown): TenantryError {
-  return new TenantryError("TENANT_QUARANTINED", `Tenant "${id}" is quarantined: a migration failed on it.`, {
-    tenant: id,
-    hint: `See why with "tenantry tenants show ${id}", and try again with "tenantry migrate retry ${id}".`,
-    retryAfterSeconds: QUARANTINE_RETRY_AFTER_SECONDS,
-    cause,
-  });
-}
-
-function away(tenant: TenantId): TenantryError {
-  return new TenantryError(
-    "TENANT_STATE",
-    `Tenant "${tenant}" is not on this disk: its file is in the replica.`,
-    {
-      tenant,
-      hint: "Its next request brings it back, as does: tenantry recover --tenant",
-    },
-  );
-}
-
-function replacedMeanwhile(tenant: TenantId, what = "has just been restored"): TenantryError {
-  return new TenantryError("TENANT_BUSY", `Tenant "${tenant}" ${what}.`, {
-    tenant,
-    hint: "Try again.",
-    retryAfterSeconds: 1,
-  });
-}
-
-function changed({ id, state }: TenantRecord): TenantryError {
-  return new TenantryError("TENANT_STATE", `Tenant "${id}" is ${state} now.`, {
-    tenant: id,
-    hint: "Read it again before working on it.",
-  });
-}
-
-function because(reason: string | null): string {
-  return reason ? `: ${reason}` : "";
 }
