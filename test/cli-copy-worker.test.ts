@@ -105,6 +105,13 @@ describe.each([
     expect(twice.code).toBe(1);
     expect(twice.stderr).toContain("Nothing of it was changed");
 
+    // As if the one before had been cut short at its very end.
+    await ask("POST", "/admin/tenants/acme/suspend", { reason: "being copied" });
+    const whole = await cli.run(["copy", "acme", "--to", `${kind}:${url}`]);
+    expect(whole.code).toBe(1);
+    expect(whole.stderr).toContain("Resume it");
+    expect((await ask("POST", "/admin/tenants/acme/resume")).body).toMatchObject({ state: "active" });
+
     const args = ["copy", "acme", "--to", `${kind}:${url}/globex`];
     const child = cli.start(args);
     child.stderr?.once("data", () => child.kill("SIGKILL"));

@@ -20,7 +20,9 @@ export function tenantPlace(text: string, fallback: string): CopyPlace {
     async receive(source, onProgress) {
       await makeEmpty(other);
       const report = await withDatabase(other, (handle) =>
-        copyDatabase(source, tenantTarget(handle), { sha256, onProgress }),
+        copyDatabase(source, tenantTarget(handle), { sha256, onProgress }).catch((error: unknown) => {
+          throw isTenantryError(error, "DATABASE_EXISTS") ? alreadyWhole(other, error) : error;
+        }),
       );
       await other.ask("POST", `/${other.tenant}/resume`);
       return report;
@@ -42,6 +44,18 @@ async function makeEmpty({ tenant, ask }: OtherTenant): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** Made empty for a copy, and neither empty nor marked: what ended before this was cut short was its last step. */
+function alreadyWhole({ tenant }: OtherTenant, cause: TenantryError): TenantryError {
+  return new TenantryError(
+    "DATABASE_EXISTS",
+    `The copy of "${tenant}" is whole and was compared, and is suspended.`,
+    {
+      hint: `Resume it: POST /admin/tenants/${tenant}/resume. Or delete it, and copy again.`,
+      cause,
+    },
+  );
 }
 
 async function withDatabase<T>(
