@@ -12,6 +12,16 @@ function codeOf(sql: string): string {
   }
 }
 
+test("a WITH clause before something else is refused with a hint that is of use", () => {
+  expect(() => guardStatement("WITH a AS (SELECT 1) ATTACH 'x' AS y")).toThrow(
+    expect.objectContaining({
+      code: "SQL_REFUSED",
+      message: expect.stringMatching(/WITH clause/),
+      hint: expect.stringMatching(/^It is followed by SELECT/),
+    }),
+  );
+});
+
 describe("ATTACH in every disguise is refused", () => {
   test.each([
     "ATTACH 'x.db' AS x",

@@ -196,6 +196,12 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
 ]);
 
 function unknownVerb(verb: string, first: Token | undefined): Refusal {
+  if (verb === "WITH") {
+    return {
+      message: "A WITH clause before anything but rows is refused.",
+      hint: "It is followed by SELECT, VALUES, INSERT, REPLACE, UPDATE or DELETE.",
+    };
+  }
   const shown = verb === "" ? (first?.text.slice(0, 40) ?? "nothing") : verb.slice(0, 40);
   return {
     message: `A statement that begins with ${JSON.stringify(shown)} is refused.`,
