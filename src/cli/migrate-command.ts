@@ -122,8 +122,8 @@ async function runAll(cli: Cli, { fleet }: Tenantry, concurrency: number, retry:
     return screen.print(retry ? "No tenant is quarantined." : "Every tenant has the current schema.");
   const took = durationText(performance.now() - started);
   const parts = [`${counted(migrated, "tenant")} migrated in ${took}`];
-  if (failed.length > 0) parts.push(screen.style("red", `${failed.length} failed`));
-  if (stopped) parts.push(`${left} left: run it again to go on`);
+  if (failed.length > 0) parts.push(screen.style("red", counted(failed.length, "failed", "failed")));
+  if (stopped) parts.push(`${counted(left, "left", "left")}: run it again to go on`);
   await screen.print(`${parts.join(", ")}.`);
   reportFailures(cli, failed);
 }
@@ -205,7 +205,7 @@ async function fleetStatus({ screen }: Cli, { catalog, fleet, migrations }: Tena
   await screen.print(`${counted(migrations.migrations.length, "migration")}, the last ${version ?? "-"}`);
   const current = total - behind - states.quarantined;
   await screen.print(
-    `${counted(total, "tenant")}: ${current} current, ${behind} behind, ${states.quarantined} quarantined`,
+    `${counted(total, "tenant")}: ${counted(current, "current", "current")}, ${counted(behind, "behind", "behind")}, ${counted(states.quarantined, "quarantined", "quarantined")}`,
   );
   for (const { id, reason } of quarantined) {
     screen.complain(`${screen.noteStyle(["red", "bold"], "quarantined:")} ${id}`);

@@ -11,7 +11,7 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = {
   y: 31_536_000,
 };
 
-/** `1 tenant`, `3 tenants`, `12,000 tenants`. */
+/** `1 tenant`, `3 tenants`, `12,000 tenants`; with the same word for one and several `12,000 failed`. */
 export function counted(count: number, noun: string, plural = `${noun}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
 }

@@ -78,7 +78,11 @@ export async function examineFolder(examination: FolderExamination): Promise<Fin
     ...(await templates(examination)),
   );
   if (!findings.some(({ severity }) => severity === "error")) {
-    findings.unshift({ check: "files", severity: "ok", message: `${tenants} tenants, each with its file.` });
+    const message =
+      tenants === 1
+        ? "1 tenant, with its file."
+        : `${tenants.toLocaleString("en")} tenants, each with its file.`;
+    findings.unshift({ check: "files", severity: "ok", message });
   }
   return findings;
 }

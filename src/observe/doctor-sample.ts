@@ -48,7 +48,7 @@ export async function examineDatabases(
     onDone?.();
   }
   if (checked > 0 && !findings.some(({ severity }) => severity === "error")) {
-    const message = `${checked} ${checked === 1 ? "database passes" : "databases pass"} SQLite's quick_check.`;
+    const message = `${checked.toLocaleString("en")} ${checked === 1 ? "database passes" : "databases pass"} SQLite's quick_check.`;
     findings.unshift({ check: "quick-check", severity: "ok", message });
   }
   return findings;
