@@ -7,12 +7,14 @@ import { executor, untilServed } from "./support/executor-requests.ts";
 import { expectError, type RunningTestServer, runningServer, valueOf } from "./support/running-server.ts";
 
 test("repeated offending is throttled for longer each time, leaves the others alone, and is forgiven", async () => {
+  const throttled: unknown[] = [];
   const server = await runningServer({
     tenants: ["acme", "globex"],
     executors: {
       executors: 1,
       statementTimeoutMs: 500,
       offenders: { firstBackoffMs: 1_200, forgivenAfterMs: 4_000 },
+      onEvent: (event) => void (event.what === "throttled" && throttled.push(event)),
     },
   });
   const offend = async (): Promise<void> => {
@@ -41,6 +43,10 @@ test("repeated offending is throttled for longer each time, leaves the others al
   expectError(second, "TENANT_THROTTLED");
   expect(second.headers.get("retry-after")).toBe("3");
   expect(server.pool!.stats().throttled).toBeGreaterThanOrEqual(4);
+  expect(throttled).toEqual([
+    { what: "throttled", tenant: "acme", forMs: 1_200 },
+    { what: "throttled", tenant: "acme", forMs: 2_400 },
+  ]);
 
   // All of that was apart.
   expect(executor(server).pid).toBe(home);

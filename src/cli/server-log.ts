@@ -13,6 +13,7 @@ const SAID: Readonly<
   Record<(PoolEvent | BackupsEvent)["what"], readonly ["info" | "warn" | "error", string]>
 > = {
   killed: ["warn", "a statement ran past its time limit; its executor was killed"],
+  throttled: ["warn", "statements of a tenant ran past their time limit again; it is kept out for a while"],
   ended: ["info", "an executor ended"],
   failed: ["warn", "an executor could not be started; it is tried again"],
   recycled: ["info", "an executor had grown and is replaced"],

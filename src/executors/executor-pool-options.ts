@@ -37,4 +37,5 @@ export type PoolEvent =
   | { readonly what: "ended"; readonly executor: string; readonly reason: EndReason; readonly detail: string }
   | { readonly what: "failed"; readonly executor: string; readonly detail: string }
   | { readonly what: "recycled"; readonly executor: string; readonly rssBytes: number }
+  | { readonly what: "throttled"; readonly tenant: string; readonly forMs: number }
   | { readonly what: "apart"; readonly tenant: string };

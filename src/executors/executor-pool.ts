@@ -133,7 +133,8 @@ export class ExecutorPool {
             onKill: (tenant) => {
               this.#counts.kills++;
               this.#onEvent({ what: "killed", executor: name, tenant });
-              this.#offenders.killed(tenant);
+              const forMs = this.#offenders.killed(tenant);
+              if (forMs > 0) this.#onEvent({ what: "throttled", tenant, forMs });
               for (const job of made.lane.takeWaiting(tenant)) this.#run(job);
             },
             onSuspect: (tenant) => this.#offenders.suspected(tenant),

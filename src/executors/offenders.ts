@@ -44,13 +44,14 @@ export class Offenders {
     this.#clock = clock;
   }
 
-  /** A statement of the tenant had to be killed. */
-  killed(tenant: string): void {
+  /** A statement of the tenant had to be killed. @returns for how many milliseconds it is kept out */
+  killed(tenant: string): number {
     const { firstBackoffMs, maxBackoffMs } = this.#times;
     const { kills, suspicions } = this.#known(tenant) ?? BLAMELESS;
     // The first time may be bad luck: it costs the tenant its place among the others, and nothing else.
     const backoffMs = kills === 0 ? 0 : Math.min(firstBackoffMs * 2 ** (kills - 1), maxBackoffMs);
     this.#note(tenant, { kills: kills + 1, suspicions }, backoffMs);
+    return backoffMs;
   }
 
   /**
