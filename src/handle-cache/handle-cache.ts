@@ -2,7 +2,8 @@
 // Does not know what a handle does, nor what its key means.
 import { afterThisTurn } from "../event-loop-turn.ts";
 import { FifoLock, MAX_TIMER_MS, type Release } from "../fifo-lock.ts";
-import { isTenantryError, TenantryError } from "../tenantry-error.ts";
+import { isTenantryError } from "../tenantry-error.ts";
+import { exhausted, shuttingDown, stillInUse } from "./handle-errors.ts";
 import type { Closable, HandleCacheStats, Handles, Lease } from "./handles.ts";
 import { IdleList, type IdleNode } from "./idle-list.ts";
 
@@ -384,22 +385,4 @@ export class HandleCache<H extends Closable> implements Handles<H> {
 function newDrain(): Drain {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   return { ended: promise, end: resolve, fail: reject, askers: 0 };
-}
-
-function shuttingDown(): TenantryError {
-  return new TenantryError("CLOSED", "Tenantry is shutting down.");
-}
-
-function exhausted(maxOpen: number): TenantryError {
-  return new TenantryError("CACHE_EXHAUSTED", `All ${maxOpen} handles are in use.`, {
-    hint: "Try again, or raise maxOpen.",
-    retryAfterSeconds: 1,
-  });
-}
-
-function stillInUse(timeoutMs: number): TenantryError {
-  return new TenantryError("TENANT_BUSY", `It was still in use after ${timeoutMs} ms.`, {
-    hint: "Try again when its requests have ended.",
-    retryAfterSeconds: 1,
-  });
 }

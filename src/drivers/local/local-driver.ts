@@ -22,7 +22,8 @@ import {
 import { loadDump } from "./dump/load-dump.ts";
 import { assertNotHollow, isDatabase } from "./file-check.ts";
 import { KnownSql } from "./known-sql.ts";
-import { LocalHandle, type LocalHandleOptions } from "./local-handle.ts";
+import { LocalHandle } from "./local-handle.ts";
+import type { LocalHandleOptions } from "./local-handle-options.ts";
 import { SessionPool } from "./session-pool.ts";
 import { replaceDatabase } from "./replace-database.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";

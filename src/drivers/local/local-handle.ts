@@ -19,10 +19,11 @@ import type {
 import { assertForeignKeys } from "./assert-foreign-keys.ts";
 import { atomically } from "./atomically.ts";
 import { noTransaction, readOnly } from "../transaction-error.ts";
+import { Busy, untilFree } from "./busy-file.ts";
 import { Connection } from "./connection.ts";
 import { copyToFile } from "./copy-to-file.ts";
-import type { ConnectionOptions } from "./connection-settings.ts";
 import { assertNewFile, removeDatabase } from "./database-file.ts";
+import type { LocalHandleOptions, LocalHandleParts } from "./local-handle-options.ts";
 import { LocalTransaction } from "./local-transaction.ts";
 import { beginReading, nextPiece } from "./dump/dump-pieces.ts";
 import { dumpText } from "./dump/dump-text.ts";
@@ -32,29 +33,6 @@ import type { SessionLease, SessionOwner, SessionPool } from "./session-pool.ts"
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import { transact } from "./transact.ts";
 import type { TurnQueue } from "./turn-queue.ts";
-import type { WriteWatch } from "./write-watch.ts";
-
-/** What a {@link LocalHandle} is made with. */
-export interface LocalHandleOptions extends ConnectionOptions {
-  /** Milliseconds that a statement waits for another writer, of this process or another. */
-  readonly busyTimeoutMs: number;
-  /** Milliseconds that an interactive transaction may take. */
-  readonly transactionTimeoutMs: number;
-  /** Connections that a database may have besides the shared one. */
-  readonly maxSessions: number;
-  /** Is asked before and after every write. */
-  readonly writes?: WriteWatch;
-}
-
-/** What all handles of a driver share. */
-export interface LocalHandleParts {
-  readonly turns: TurnQueue;
-  readonly pool: SessionPool;
-}
-
-/** A busy file is asked again after this long at first, and at most this much later in the end, in ms. */
-const FIRST_RETRY_MS = 1;
-const LAST_RETRY_MS = 50;
 
 /** A tenant database in a file. Use it through a lease: see `handle-cache`. */
 export class LocalHandle implements Handle, SessionOwner {
@@ -343,18 +321,12 @@ export class LocalHandle implements Handle, SessionOwner {
     return first instanceof Busy ? this.#retry(call) : first;
   }
 
-  /** Another process holds the lock: asks again and again, without stopping the event loop. */
-  async #retry<T>(call: () => T): Promise<T> {
-    const deadline = performance.now() + this.#options.busyTimeoutMs;
-    for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      setTimeout(resolve, waitMs);
-      await promise;
+  /** Another process holds the lock. */
+  #retry<T>(call: () => T): Promise<T> {
+    return untilFree(() => {
       if (this.#closed) throw closed();
-      const result = this.#attemptNow(call);
-      if (!(result instanceof Busy)) return result;
-      if (performance.now() >= deadline) throw fromSqlite(result.error);
-    }
+      return this.#attemptNow(call);
+    }, this.#options.busyTimeoutMs);
   }
 
   #attemptNow<T>(call: () => T): T | Busy {
@@ -402,15 +374,6 @@ export class LocalHandle implements Handle, SessionOwner {
       // An iterator holds it: it closes when both are garbage.
       if (!(error instanceof TypeError)) throw error;
     }
-  }
-}
-
-/** Marks an attempt that met a lock. */
-class Busy {
-  readonly error: unknown;
-
-  constructor(error: unknown) {
-    this.error = error;
   }
 }
 
