@@ -12,18 +12,17 @@ import { type Catalog, openCatalog } from "./catalog/catalog.ts";
 import type { TenantRecord } from "./catalog/tenant-record.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import type { Driver } from "./drivers/driver.ts";
-import { exists, makeFolder, replicationFolder } from "./drivers/local/database-file.ts";
-import type { ExecutorSettings } from "./executors/executor-settings.ts";
+import { replicationFolder } from "./drivers/local/database-file.ts";
 import { ExecutorPool } from "./executors/executor-pool.ts";
-import type { ExecutorPoolOptions } from "./executors/executor-pool-options.ts";
 import { CHECKPOINT_PAGES_REPLICATED, type LocalDriver, localDriver } from "./drivers/local/local-driver.ts";
-import type { LocalHandle } from "./drivers/local/local-handle.ts";
 import { StatementCounter } from "./drivers/statement-figures.ts";
 import { DEFAULT_MAX_OPEN, HandleCache } from "./handle-cache/handle-cache.ts";
 import { type MigrationSet, migrationSet } from "./migrations/migration-set.ts";
 import { readMigrations } from "./migrations/read-migrations.ts";
 import { assertFits, descriptorLimit, handlesThatFit } from "./observe/descriptor-limit.ts";
 import { givenOptions } from "./given-options.ts";
+import { openCatalogFile } from "./open-catalog-file.ts";
+import type { ExecutorOptions, ServerOptions } from "./server-options.ts";
 import { parseTenantId, type TenantId } from "./tenant-id.ts";
 import { type Backend, Backends, type OpenTenant } from "./tenants/backends.ts";
 import { FleetMigration } from "./tenants/fleet-migration.ts";
@@ -51,42 +50,8 @@ import type { MiddlewareHandler } from "hono";
 /** Bytes of page cache that all open handles share. */
 export const DEFAULT_MAX_OPEN_BYTES = 256 * 1024 * 1024;
 
-/** Bytes of page cache of the catalog: a million tenants are looked up at random. */
-const CATALOG_CACHE_BYTES = 16 * 1024 * 1024;
-
 /** The least page cache that a handle gets, in bytes. */
 const MIN_CACHE_BYTES = 64 * 1024;
-
-/** Options of {@link Tenantry.app}. */
-export interface ServerOptions extends AppOptions {
-  /** Bytes of a database that is imported. @default 1073741824 */
-  readonly maxImportBytes?: number;
-  /**
-   * Hosts besides this machine from which an administrator may have dumps fetched by HTTP; `*` for any that has a
-   * public address.
-   * @default none
-   */
-  readonly dumpHosts?: readonly string[];
-  /**
-   * Processes that run tenants' SQL, so that no tenant can stop another: see {@link Tenantry.executors}. Start
-   * it before you serve.
-   * @default none: SQL runs in this process
-   */
-  readonly pool?: ExecutorPool;
-  /** The hash of an API key for everything, by `hashApiKey()`, that is kept outside of the catalog. @default none */
-  readonly adminKeyHash?: string;
-}
-
-/** Options of {@link Tenantry.executors}. */
-export interface ExecutorOptions extends Pick<
-  ExecutorPoolOptions,
-  "statementTimeoutMs" | "maxRssBytes" | "maxJobs" | "offenders" | "onEvent"
-> {
-  /** Processes among which the tenants are divided, at least 1. */
-  readonly executors: number;
-  /** The limits that the application has, where they are not the defaults. */
-  readonly app?: ExecutorSettings["app"];
-}
 
 /** Milliseconds that a suspension waits for the replica to take the tenant's last writes. */
 const BEFORE_SUSPENSION_MS = 3_000;
@@ -428,16 +393,4 @@ function choresOf(pool: ExecutorPool): HeavyActs {
     fork: chore("fork"),
     migrate: chore("migrate"),
   };
-}
-
-/** The catalog is written durably whatever the tenants are: who exists must survive a power cut. */
-async function openCatalogFile(dir: string, isReplicated: boolean): Promise<LocalHandle> {
-  await makeFolder(dir);
-  const path = join(dir, "catalog.db");
-  return localDriver({
-    dir,
-    durability: "full",
-    cacheBytes: CATALOG_CACHE_BYTES,
-    ...(isReplicated && { checkpointPages: CHECKPOINT_PAGES_REPLICATED }),
-  }).openFile(path, { create: !(await exists(path)) });
 }

@@ -28,6 +28,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["cli", "executors/executor-main.ts"],
   // what puts the rooms together
   ["tenantry.ts", "worker-tenantry.ts"],
+  ["server-options.ts", "open-catalog-file.ts"],
   ["http"],
   ["observe"],
   ["backups"],

@@ -12,12 +12,8 @@ import { listen } from "../../src/http/listen.ts";
 import { migrationSet } from "../../src/migrations/migration-set.ts";
 import type { ErrorCode } from "../../src/tenantry-error.ts";
 import type { ExecutorPool } from "../../src/executors/executor-pool.ts";
-import {
-  createTenantry,
-  type ExecutorOptions,
-  type ServerOptions,
-  type Tenantry,
-} from "../../src/tenantry.ts";
+import { createTenantry, type Tenantry } from "../../src/tenantry.ts";
+import type { ExecutorOptions, ServerOptions } from "../../src/server-options.ts";
 import type { TenantryOptions } from "../../src/tenantry-options.ts";
 
 /** The schema of the servers' tenants: one table, and one that refers to it. */
