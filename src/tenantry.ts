@@ -44,6 +44,7 @@ import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
 import { createServedApp, type ServedApp } from "./http/served-app.ts";
 import { tenantRate } from "./http/tenant-rate.ts";
 import { type MiddlewareOptions, type TenantEnv, tenantMiddleware } from "./http/tenant-middleware.ts";
+import { MACHINE_ROUTES } from "./http/openapi/machine-openapi.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { MiddlewareHandler } from "hono";
 
@@ -353,6 +354,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
             backups: () => backups?.status(),
             failedJobs: () => recovery.jobs.failures(),
           }),
+          moreDescribed: MACHINE_ROUTES,
           moreAdminRoutes: new Hono<AdminEnv>()
             .route("/", fileRoutes({ files: driver.files, lifecycle, maxImportBytes }))
             .route("/", backupRoutes(recovery)),

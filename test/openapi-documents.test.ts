@@ -6,6 +6,7 @@ import { databaseRoutes } from "../src/http/database-routes.ts";
 import { backupRoutes } from "../src/http/backup-routes.ts";
 import { fileRoutes } from "../src/http/file-routes.ts";
 import { adminOpenApi, ROUTES } from "../src/http/openapi/admin-openapi.ts";
+import { MACHINE_ROUTES } from "../src/http/openapi/machine-openapi.ts";
 import { namespaceRoutes } from "../src/http/namespace-routes.ts";
 import { NAMESPACE_ROUTES } from "../src/http/openapi/namespace-openapi.ts";
 import { namespaceStatsRoutes } from "../src/http/namespace-stats-routes.ts";
@@ -55,7 +56,9 @@ test("the server's document lists the routes that there are, no more and no fewe
     ...namespaceStatsRoutes(nothing).routes.map(({ method, path }) => [method, `/v1${path}`]),
     ...queryRoutes(nothing).routes.map(({ method, path }) => [method, `/t/:tenant${path}`]),
   ].map(([method, path]) => `${method?.toLowerCase()} ${path?.replace(/:(\w+)/g, "{$1}")}`);
-  const described = [...ROUTES, ...NAMESPACE_ROUTES].map(({ method, path }) => `${method} ${path}`);
+  const described = [...ROUTES, ...MACHINE_ROUTES, ...NAMESPACE_ROUTES].map(
+    ({ method, path }) => `${method} ${path}`,
+  );
   expect(described.filter((route) => /\/(?:admin|v1|query|batch)/.test(route)).sort()).toEqual(served.sort());
 });
 

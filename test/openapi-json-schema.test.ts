@@ -3,12 +3,13 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import { expect, test } from "vitest";
 import type { GenericSchema } from "valibot";
 import { ROUTES } from "../src/http/openapi/admin-openapi.ts";
+import { MACHINE_ROUTES } from "../src/http/openapi/machine-openapi.ts";
 import { jsonSchema } from "../src/http/openapi/json-schema.ts";
 import { NAMESPACE_ROUTES } from "../src/http/openapi/namespace-openapi.ts";
 import type { BodyDescription } from "../src/http/openapi/route-description.ts";
 
 test("every body and parameter is described as @valibot/to-json-schema does it", () => {
-  const schemas = [...ROUTES, ...NAMESPACE_ROUTES]
+  const schemas = [...ROUTES, ...MACHINE_ROUTES, ...NAMESPACE_ROUTES]
     .flatMap(({ body, query = {}, responses }): (BodyDescription | undefined)[] => [
       body,
       ...Object.values(query).map(({ schema }) => schema),

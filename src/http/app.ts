@@ -43,6 +43,8 @@ export interface AppParts {
   readonly metrics?: Metrics;
   /** Routes below `/admin` that only some runtimes have, such as those that move files. */
   readonly moreAdminRoutes?: Hono<AdminEnv>;
+  /** How `/openapi.json` describes what only some runtimes have. */
+  readonly moreDescribed?: readonly RouteDescription[];
   /** The same below a tenant's root. */
   readonly moreTenantRoutes?: Hono<TenantryEnv>;
   /** Limits each tenant's requests, to so many a second or as it knows itself; without it there is no limit. */
@@ -183,7 +185,9 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     ...(!parts.forward && { database: { tenants, limits } }),
   });
   const document = adminOpenApi({
-    routes: [...ROUTES, ...(namespaces?.described ?? [])].filter(isThere(hono)),
+    routes: [...ROUTES, ...(parts.moreDescribed ?? []), ...(namespaces?.described ?? [])].filter(
+      isThere(hono),
+    ),
   });
   hono.get("/openapi.json", (c) => c.json(document));
   const paths = ["/t/:tenant/*", "/query", "/batch", "/schema", "/dump", "/rest/*", ...HRANA_PATHS];

@@ -1,4 +1,4 @@
-// Owns the list of the server's own routes as `/openapi.json` describes them.
+// Owns the list of the routes that every runtime has as `/openapi.json` describes them: machine-openapi.ts has more.
 // Serves none of them; a test holds the list against the routes that there are.
 import * as v from "valibot";
 import { TENANT_STATES } from "../../catalog/tenant-record.ts";
@@ -11,28 +11,24 @@ import {
   UPDATE_TENANT_BODY,
 } from "../admin-routes.ts";
 import { REWIND_BODY } from "../database-routes.ts";
-import { ERASE_BODY, RESTORE_BODY, SNAPSHOT_BODY, VERIFY_BODY } from "../backup-routes.ts";
 import {
   AUDIT_ENTRY,
   BOOKMARK,
   CURSOR,
-  JOB,
   KEY,
   MIGRATION,
   NEW_KEY,
   RESULT,
   REWOUND,
-  SNAPSHOT,
-  SQL_TEXT,
-  SQLITE_FILE,
   STATEMENT,
   STATUS,
   TENANT,
 } from "./document-shapes.ts";
 import {
-  type BodyDescription,
+  created,
   describedPaths,
   type Json,
+  ok,
   OPENAPI_VERSION,
   type RouteDescription,
   sharedComponents,
@@ -44,13 +40,7 @@ const PAGE = {
 };
 const OF_TENANT = { tenant: { schema: v.string(), description: "Only those of this tenant." } };
 
-type Answer = RouteDescription["responses"];
-const ok = (description: string, body?: BodyDescription): Answer => ({
-  200: { description, ...(body === undefined ? {} : { body }) },
-});
-const created = (description: string, body: BodyDescription): Answer => ({ 201: { description, body } });
-
-/** Every route of the server that is not a tenant's own table. */
+/** Every route that there is on all runtimes, and is not a tenant's own table. */
 export const ROUTES: readonly RouteDescription[] = [
   {
     method: "get",
@@ -162,31 +152,6 @@ export const ROUTES: readonly RouteDescription[] = [
     errors: ["TENANT_NOT_FOUND"],
   },
   {
-    method: "post",
-    path: "/admin/tenants/{tenant}/import",
-    tag: "files",
-    summary: "Take a SQLite file as a new tenant",
-    scope: "admin",
-    query: {
-      baseline: {
-        schema: v.string(),
-        description: "Migrations that the file has already: up to this name, or `all`.",
-      },
-    },
-    body: SQLITE_FILE,
-    responses: created("The tenant.", TENANT),
-    errors: ["IMPORT_INVALID", "TENANT_EXISTS", "BODY_TOO_LARGE"],
-  },
-  {
-    method: "get",
-    path: "/admin/tenants/{tenant}/export",
-    tag: "files",
-    summary: "Download a consistent copy of a tenant's database",
-    scope: "admin",
-    responses: ok("The file.", SQLITE_FILE),
-    errors: ["TENANT_NOT_FOUND"],
-  },
-  {
     method: "get",
     path: "/admin/tenants/{tenant}/aliases",
     tag: "hosts",
@@ -271,84 +236,6 @@ export const ROUTES: readonly RouteDescription[] = [
     errors: ["NOT_FOUND"],
   },
   {
-    method: "post",
-    path: "/admin/tenants/{tenant}/restore",
-    tag: "backups",
-    summary: "Restore a tenant: a job, or with dryRun what it would bring back",
-    scope: "admin",
-    body: RESTORE_BODY,
-    responses: {
-      202: { description: "The job.", body: JOB },
-      ...ok("With `dryRun`: what would come back.", v.looseObject({})),
-    },
-    errors: ["TENANT_NOT_FOUND", "REPLICA_RANGE", "REPLICA_EMPTY", "SNAPSHOT_NOT_FOUND"],
-  },
-  {
-    method: "get",
-    path: "/admin/tenants/{tenant}/snapshots",
-    tag: "backups",
-    summary: "List a tenant's snapshots, oldest first",
-    scope: "admin",
-    responses: ok("The snapshots.", v.object({ snapshots: v.array(SNAPSHOT) })),
-  },
-  {
-    method: "post",
-    path: "/admin/tenants/{tenant}/snapshots",
-    tag: "backups",
-    summary: "Take a snapshot of a tenant, and drop old ones",
-    scope: "admin",
-    body: SNAPSHOT_BODY,
-    bodyOptional: true,
-    responses: created("The snapshot.", SNAPSHOT),
-    errors: ["TENANT_NOT_FOUND", "TENANT_STATE", "DATABASE_CORRUPT"],
-  },
-  {
-    method: "post",
-    path: "/admin/snapshots",
-    tag: "backups",
-    summary: "Take a snapshot of every tenant: a job",
-    scope: "admin",
-    body: SNAPSHOT_BODY,
-    bodyOptional: true,
-    responses: { 202: { description: "The job.", body: JOB } },
-  },
-  {
-    method: "post",
-    path: "/admin/tenants/{tenant}/erase",
-    tag: "backups",
-    summary: "Erase a tenant, its snapshots and its replica, and prove it: a job",
-    scope: "admin",
-    body: ERASE_BODY,
-    responses: { 202: { description: "The job.", body: JOB } },
-    errors: ["TENANT_NOT_FOUND"],
-  },
-  {
-    method: "post",
-    path: "/admin/backups/verify",
-    tag: "backups",
-    summary: "Restore tenants to scratch and compare them with the live databases: a job",
-    scope: "admin",
-    body: VERIFY_BODY,
-    responses: { 202: { description: "The job.", body: JOB } },
-  },
-  {
-    method: "get",
-    path: "/admin/jobs",
-    tag: "backups",
-    summary: "List what runs and what has lately ended, newest first",
-    scope: "admin",
-    responses: ok("The jobs.", v.object({ jobs: v.array(JOB) })),
-  },
-  {
-    method: "get",
-    path: "/admin/jobs/{job}",
-    tag: "backups",
-    summary: "How far a job is, and what came of it",
-    scope: "admin",
-    responses: ok("The job.", JOB),
-    errors: ["NOT_FOUND"],
-  },
-  {
     method: "get",
     path: "/admin/audit",
     tag: "audit",
@@ -393,15 +280,6 @@ export const ROUTES: readonly RouteDescription[] = [
   },
   {
     method: "get",
-    path: "/t/{tenant}/dump",
-    tag: "sql",
-    summary: "The whole database as SQL text, of one moment",
-    scope: "read",
-    responses: ok("Statements that make it anew.", SQL_TEXT),
-    errors: ["TOO_MANY_REQUESTS", "TENANT_BLOCKED"],
-  },
-  {
-    method: "get",
     path: "/t/{tenant}/openapi.json",
     tag: "sql",
     summary: "This tenant's tables as an OpenAPI document",
@@ -427,14 +305,6 @@ export const ROUTES: readonly RouteDescription[] = [
   },
   {
     method: "get",
-    path: "/metrics",
-    tag: "health",
-    summary: "Figures for Prometheus",
-    scope: "admin",
-    responses: ok("The figures.", { mediaType: "text/plain", description: "Prometheus' text format." }),
-  },
-  {
-    method: "get",
     path: "/openapi.json",
     tag: "health",
     summary: "This document",
@@ -448,7 +318,7 @@ export interface AdminOpenApiOptions {
   readonly version?: string;
   /** Where the server is. @default "/" */
   readonly serverUrl?: string;
-  /** The routes that there are. @default all of this file's */
+  /** The routes that there are. @default {@link ROUTES} */
   readonly routes?: readonly RouteDescription[];
 }
 

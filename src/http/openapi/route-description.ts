@@ -111,3 +111,13 @@ function content(body: BodyDescription): Json {
     ? { [body.mediaType]: { schema: { type: "string", format: "binary", description: body.description } } }
     : { "application/json": { schema: jsonSchema(body) } };
 }
+
+type Answers = RouteDescription["responses"];
+/** An answer with 200. */
+export const ok = (description: string, body?: BodyDescription): Answers => ({
+  200: { description, ...(body === undefined ? {} : { body }) },
+});
+/** An answer with 201. */
+export const created = (description: string, body: BodyDescription): Answers => ({
+  201: { description, body },
+});
