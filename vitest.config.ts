@@ -11,6 +11,8 @@ const timeouts = { testTimeout: 60_000, hookTimeout: 120_000, retry: 1 };
 export default defineConfig({
   test: {
     reporters: ["default", new ClosingLine()],
+    // Tests mostly wait for processes of their own: one file for each processor, not for all but one.
+    maxWorkers: "100%",
     projects: [
       {
         test: {

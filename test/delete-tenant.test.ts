@@ -92,6 +92,7 @@ test("removes nothing of a tenant that stays in use, and can be asked again", as
   await expect(tenantry.lifecycle.delete(ACME)).rejects.toMatchObject({
     code: "TENANT_BUSY",
     tenant: "acme",
+    message: expect.stringMatching(/still in use after 20 ms\. It is suspended all the same\./),
   });
   expect(await tenantry.catalog.get(ACME)).toMatchObject({ state: "suspended" });
   lease.release();

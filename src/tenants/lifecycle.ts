@@ -18,7 +18,7 @@ import {
   type ImportOptions,
 } from "./acts.ts";
 import type { Tenants } from "./tenants.ts";
-import { about, unknownTenant } from "./tenant-errors.ts";
+import { about, suspendedInUse, unknownTenant } from "./tenant-errors.ts";
 
 /** Milliseconds that running requests are given before a suspension or deletion gives up. */
 export const DEFAULT_DRAIN_TIMEOUT_MS = 10_000;
@@ -199,7 +199,9 @@ export class Lifecycle {
       { from: ["active", "quarantined", "suspended"], to: "suspended", reason: reason ?? null },
       actor,
     );
-    await this.#tenants.drain(record, this.#drainTimeoutMs);
+    await this.#tenants.drain(record, this.#drainTimeoutMs).catch((error: unknown) => {
+      throw isTenantryError(error, "TENANT_BUSY") ? suspendedInUse(id, error) : error;
+    });
     return record;
   }
 

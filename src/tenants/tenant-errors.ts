@@ -88,6 +88,15 @@ export function stillInUse(tenant: TenantId, timeoutMs: number, cause: unknown):
   );
 }
 
+/** The same for a tenant that was to be suspended: it is, though not yet closed. */
+export function suspendedInUse(tenant: TenantId, busy: TenantryError): TenantryError {
+  return new TenantryError("TENANT_BUSY", `${busy.message} It is suspended all the same.`, {
+    ...busy,
+    hint: `Suspend or delete it again to wait for whoever has it open, or "tenantry tenants resume ${tenant}".`,
+    cause: busy,
+  });
+}
+
 /** The error for work on a tenant whose state is no longer what it was. */
 export function changed({ id, state }: TenantRecord): TenantryError {
   return new TenantryError("TENANT_STATE", `Tenant "${id}" is ${state} now.`, {

@@ -37,6 +37,16 @@ export const batch: ContractCases = {
     expect(await db.prepare("SELECT count(*) AS n FROM t").first("n")).toBe(1);
   },
 
+  "one that its caller gives up is done as a whole or not at all, and holds nobody up": async (db) => {
+    await db.exec("CREATE TABLE t (i INTEGER)");
+    const insert = db.prepare("INSERT INTO t VALUES (?)");
+    const givenUp = db.batch(Array.from({ length: 50 }, (_, n) => insert.bind(n)));
+    const count = (): Promise<unknown> => db.prepare("SELECT count(*) AS n FROM t").first("n");
+    expect([0, 50]).toContain(await count());
+    await givenUp;
+    expect(await count()).toBe(50);
+  },
+
   "a later statement may need what an earlier one made": async (db) => {
     const answers = await db.batch([
       db.prepare("CREATE TABLE made (x)"),
