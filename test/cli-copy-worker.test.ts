@@ -1,37 +1,19 @@
 // Tenants' databases copied by the real command line into a Worker's objects, into another server, and back; killed and
 // run again. And what a Worker's past can be asked for by it.
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createApiKey } from "../src/auth/api-key.ts";
 import { type CliFolder, cliFolder } from "./cli-process.ts";
+import { saidUrl } from "./support/said-url.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 /** Each command is a process, and other tests run beside these. */
 const MANY_PROCESSES_MS = 300_000;
 const ROWS = 6000;
-
-/** The URL that a process says; it ends with the test. */
-async function urlOf(started: ChildProcess): Promise<string> {
-  onTestFinished(async () => {
-    const ended = once(started, "exit");
-    if (started.exitCode === null && started.kill("SIGTERM")) await ended;
-  });
-  let said = "";
-  return new Promise((resolve, reject) => {
-    const hear = (chunk: Buffer): void => {
-      said += chunk.toString();
-      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
-      if (url !== undefined) resolve(url);
-    };
-    started.stdout?.on("data", hear);
-    started.stderr?.on("data", hear);
-    started.once("exit", (code) => reject(new Error(`ended with ${code}: ${said}`)));
-  });
-}
 
 const worker = async (key: string): Promise<string> => {
   const wrangler = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
@@ -47,13 +29,13 @@ const worker = async (key: string): Promise<string> => {
   ];
   const args = [wrangler, "dev", "--config", "wrangler.toml", "--var", `TENANTRY_ADMIN_KEY:${key}`, ...place];
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", CI: "1" };
-  return urlOf(spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }));
+  return saidUrl(spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }));
 };
 
 const server = async (key: string): Promise<string> => {
   const cli = await cliFolder({ TENANTRY_ADMIN_KEY: key });
   onTestFinished(() => cli[Symbol.asyncDispose]());
-  return urlOf(cli.start(["serve", "--port", "0"]));
+  return saidUrl(cli.start(["serve", "--port", "0"]));
 };
 
 async function withCustomers(cli: CliFolder): Promise<void> {

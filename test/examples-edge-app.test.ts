@@ -1,37 +1,24 @@
 // Owns the proof that one product runs on Node and on Workers from the same source: the same requests, the same
 // answers, in a Node process and in workerd.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { saidUrl } from "./support/said-url.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const EXAMPLE = join(ROOT, "examples/edge-app");
 
 /** Starts a command that says its URL, and ends it with the test. */
 async function started(args: readonly string[]): Promise<string> {
-  const process_: ChildProcess = spawn(process.execPath, args, {
-    cwd: ROOT,
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", CI: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  onTestFinished(async () => {
-    const ended = once(process_, "exit");
-    if (process_.exitCode === null && process_.kill("SIGTERM")) await ended;
-  });
-  let said = "";
-  return new Promise((resolve, reject) => {
-    const hear = (chunk: Buffer): void => {
-      said += chunk.toString();
-      const url = /(?:Ready on )?(http:\/\/127\.0\.0\.1:\d+)/.exec(said)?.[1];
-      if (url !== undefined) resolve(url);
-    };
-    process_.stdout?.on("data", hear);
-    process_.stderr?.on("data", hear);
-    process_.once("exit", (code) => reject(new Error(`ended with ${code}: ${said}`)));
-  });
+  return saidUrl(
+    spawn(process.execPath, args, {
+      cwd: ROOT,
+      env: { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", CI: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
 }
 
 const folder = async (): Promise<string> => {

@@ -1,6 +1,7 @@
 // Holds: a cursor's rows are read as they are taken, not before; others go on meanwhile; and whatever ends it, the
 // connection that it had is given back.
 import { describe, expect, test } from "vitest";
+import { cursorText } from "./support/cursor-text.ts";
 import { CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
 import { runningServer, type RunningTestServer } from "./support/running-server.ts";
 
@@ -16,28 +17,18 @@ interface OpenCursor {
 }
 
 async function open(server: RunningTestServer, ...steps: readonly object[]): Promise<OpenCursor> {
-  const { body } = await fetch(`${server.url}/t/acme/v3/cursor`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ baton: null, batch: { steps } }),
-  });
-  const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (!/"type":"row".*\n/.test(text)) text += (await reader.read()).value;
-  const entries = (): Record<string, unknown>[] =>
+  const cursor = await cursorText(server, steps);
+  const entriesOf = (text: string): Record<string, unknown>[] =>
     text
       .slice(0, text.lastIndexOf("\n"))
       .split("\n")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  const [{ baton }, ...first] = entries() as [{ baton: string }];
+  const [{ baton }, ...first] = entriesOf(await cursor.until(/"type":"row".*\n/)) as [{ baton: string }];
   return {
     baton,
     entries: first,
-    rest: async () => {
-      for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
-      return entries().slice(1);
-    },
-    cancel: () => reader.cancel(),
+    rest: async () => entriesOf(await cursor.rest()).slice(1),
+    cancel: cursor.cancel,
   };
 }
 

@@ -6,6 +6,7 @@ import { newBatonKey } from "../src/hrana/baton.ts";
 import { Streams } from "../src/hrana/streams.ts";
 import { isHranaPath } from "../src/http/hrana-routes.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
+import { cursorText } from "./support/cursor-text.ts";
 import { AUTOCOMMIT, batch, CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
 import { runningServer } from "./support/running-server.ts";
 
@@ -79,21 +80,12 @@ test.each([
       rest: () => Promise<string[]>;
       cancel: () => Promise<void>;
     }> => {
-      const { body } = await fetch(`${server.url}/t/acme/v3/cursor`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ baton: null, batch: { steps } }),
-      });
-      const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
-      let text = "";
-      while (!text.includes("\n")) text += (await reader.read()).value;
+      const cursor = await cursorText(server, steps);
+      const text = await cursor.until(/\n/);
       return {
         baton: JSON.parse(text.slice(0, text.indexOf("\n"))).baton,
-        rest: async () => {
-          for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
-          return text.trimEnd().split("\n");
-        },
-        cancel: () => reader.cancel(),
+        rest: async () => (await cursor.rest()).trimEnd().split("\n"),
+        cancel: cursor.cancel,
       };
     };
     const { baton, rest } = await open();

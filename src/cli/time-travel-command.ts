@@ -2,6 +2,7 @@
 // Files have snapshots and replicas: restore-command.ts.
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
+import { BOOKMARK } from "../drivers/bookmark.ts";
 import { confirm } from "./confirm.ts";
 import { d1FromEnvironment } from "./copy-places.ts";
 import { examples } from "./examples.ts";
@@ -16,7 +17,6 @@ interface TravelPlace {
 }
 
 const TIME = /^\d{4}-\d{2}-\d{2}(?:$|T)/;
-const BOOKMARK = /^[A-Za-z0-9-]{1,200}$/;
 
 /** Adds `bookmark` and `rewind`. */
 export function timeTravelCommands(program: Command, cli: Cli): void {

@@ -1,4 +1,4 @@
-// Owns the errors of results that are larger than they may be, for drivers whose rows come from elsewhere.
+// Owns the errors of results that are larger than they may be.
 // Counts nothing: each driver knows what its rows take.
 import { TenantryError } from "../tenantry-error.ts";
 
@@ -9,7 +9,7 @@ export function tooManyRows(maxRows: number): TenantryError {
   });
 }
 
-/** The error for rows that are larger than `maxBytes`. */
+/** The error for rows that are larger than `maxBytes`, of a database that is not here to be exported. */
 export function resultTooLarge(maxBytes: number): TenantryError {
   return new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {
     hint: "Name fewer columns, or add a LIMIT.",

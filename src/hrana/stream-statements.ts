@@ -8,6 +8,7 @@ import type {
   Statement,
   StatementDescription,
 } from "../drivers/driver.ts";
+import { NOTHING } from "../drivers/empty-result.ts";
 import type { Guard } from "../sql/guard.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
@@ -199,21 +200,6 @@ export function newWork(access: StreamAccess, shares: boolean, entries = false):
     options: { rows: "arrays", integers: "bigint", details: true, maxRows: access.maxRows },
   };
 }
-
-/** The result of what has none. */
-export const NOTHING: ResultSet = {
-  columns: [],
-  rows: [],
-  meta: {
-    duration: 0,
-    changes: 0,
-    last_row_id: 0,
-    changed_db: false,
-    size_after: 0,
-    rows_read: 0,
-    rows_written: 0,
-  },
-};
 
 /** What a statement of no rows gives that was not run as itself. */
 export function done(verb: string): Done {

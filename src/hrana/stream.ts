@@ -1,5 +1,6 @@
 // Owns a stream: what its requests do to the tenant's database, in order.
 // Knows no HTTP and no batons; how one statement is run is stream-statements.ts's.
+import { NOTHING } from "../drivers/empty-result.ts";
 import type { RowReader } from "../drivers/driver.ts";
 import { parametersOf } from "../sql/parameters.ts";
 import { splitStatements } from "../sql/split-statements.ts";
@@ -25,7 +26,6 @@ import {
   done,
   type MaybePromise,
   newWork,
-  NOTHING,
   type StreamAccess,
   StreamStatements,
   tooManyParameters,

@@ -1,13 +1,12 @@
 // Owns the header in which a bookmark travels, so that a client's reads see its earlier writes on every copy.
 // Does not know what a bookmark stands for: the driver does.
 import type { Context } from "hono";
+import { BOOKMARK } from "../drivers/bookmark.ts";
 import { type DatabaseRunner, DEFAULT_SESSION_START } from "../database/tenant-database.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
 /** Comes with the answer, and goes with the next request. */
 export const BOOKMARK_HEADER = "X-Tenantry-Bookmark";
-
-const BOOKMARK = /^[A-Za-z0-9-]{1,200}$/;
 
 /** A request's statements, and telling its client where they left the database. */
 export interface BookmarkedRequest {

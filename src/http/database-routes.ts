@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
+import { BOOKMARK } from "../drivers/bookmark.ts";
 import type { Handle } from "../drivers/driver.ts";
 import type { PinnedSession } from "../hrana/stream-connection.ts";
 import { createGuard } from "../sql/guard.ts";
@@ -29,7 +30,7 @@ const time = v.pipe(v.string(), v.isoTimestamp("is a time such as 2026-11-22T08:
 
 /** `POST /admin/tenants/:tenant/rewind`: one of the two. */
 export const REWIND_BODY = v.union([
-  v.strictObject({ bookmark: v.pipe(v.string(), v.regex(/^[A-Za-z0-9-]{1,200}$/, "is no bookmark")) }),
+  v.strictObject({ bookmark: v.pipe(v.string(), v.regex(BOOKMARK, "is no bookmark")) }),
   v.strictObject({ at: time }),
 ]);
 

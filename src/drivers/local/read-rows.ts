@@ -3,6 +3,7 @@
 import type Database from "better-sqlite3";
 import { TenantryError } from "../../tenantry-error.ts";
 import type { ResultSet, RunOptions } from "../driver.ts";
+import { tooManyRows } from "../result-limits.ts";
 
 /** What an answer has taken of its limits so far. */
 export interface AnswerSize {
@@ -48,9 +49,7 @@ export function readRows(
 /** @throws {TenantryError} `TOO_MANY_ROWS`, `RESPONSE_TOO_LARGE` */
 export function assertWithin({ rows, bytes }: AnswerSize, { maxRows, maxBytes }: RunOptions): void {
   if (maxRows !== undefined && rows > maxRows) {
-    throw new TenantryError("TOO_MANY_ROWS", `The result has more than ${maxRows} rows.`, {
-      hint: "Add a LIMIT and page through it.",
-    });
+    throw tooManyRows(maxRows);
   }
   if (maxBytes !== undefined && bytes > maxBytes) {
     throw new TenantryError("RESPONSE_TOO_LARGE", `The result is larger than ${maxBytes} bytes.`, {

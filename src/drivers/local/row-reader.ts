@@ -3,6 +3,7 @@
 import type Database from "better-sqlite3";
 import { TenantryError } from "../../tenantry-error.ts";
 import type { ResultSet, RunOptions } from "../driver.ts";
+import { NO_META } from "../empty-result.ts";
 import { approximateBytes, assertWithin } from "./read-rows.ts";
 import { isBusy } from "./sqlite-error.ts";
 import type { StatementWatch } from "./statement-watch.ts";
@@ -73,15 +74,7 @@ export class LocalRowReader {
     return {
       columns: this.#columns.map(({ name }) => name),
       rows,
-      meta: {
-        duration: this.#ms,
-        changes: 0,
-        last_row_id: 0,
-        changed_db: false,
-        size_after: 0,
-        rows_read: this.#size.rows,
-        rows_written: 0,
-      },
+      meta: { ...NO_META, duration: this.#ms, rows_read: this.#size.rows },
       details: { declaredTypes: this.#columns.map(({ type }) => type), changes: 0, lastRowId: 0n },
     };
   }
