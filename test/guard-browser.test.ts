@@ -99,6 +99,12 @@ describe("bodies", () => {
     [{ "content-type": "text/plain, application/json" }, "UNSUPPORTED_MEDIA_TYPE"],
     [{ "content-type": "" }, "UNSUPPORTED_MEDIA_TYPE"],
     [{ "content-length": "5" }, "UNSUPPORTED_MEDIA_TYPE"],
+    [{ "content-length": "5", "x-libsql-client-version": "libsql-remote-0.9.30" }, "passes"],
+    [{ "content-length": "5", "x-libsql-client-version": "" }, "UNSUPPORTED_MEDIA_TYPE"],
+    [
+      { "content-type": "text/plain", "content-length": "5", "x-libsql-client-version": "1" },
+      "UNSUPPORTED_MEDIA_TYPE",
+    ],
     [{ "transfer-encoding": "chunked" }, "UNSUPPORTED_MEDIA_TYPE"],
   ])("%j: %s", (headers, expected) => {
     expect(outcome(headers)).toBe(expected);

@@ -1,6 +1,8 @@
 // Owns that unmodified libSQL clients work on a tenant: @libsql/client over HTTP and over WebSocket,
-// @tursodatabase/serverless, and
-// drizzle's libSQL driver with its migrator. What the protocol says in detail is hrana-pipeline.test.ts's.
+// @tursodatabase/serverless, the native client, and drizzle's libSQL driver with its migrator. What the protocol says in detail is hrana-pipeline.test.ts's.
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { createClient } from "@libsql/client";
 import { connect } from "@tursodatabase/serverless";
 import { eq } from "drizzle-orm";
@@ -242,4 +244,28 @@ test("@libsql/client goes on by itself on a new socket when its old one was clos
   expect((await client.execute("SELECT 42 AS x")).rows[0]?.["x"]).toBe(42);
   client.close();
   await again.close(0);
+});
+
+test("the native client, which names no content type, writes, transacts and reads; with a key too", async () => {
+  const program = fileURLToPath(new URL("./fixtures/native-libsql-client.mjs", import.meta.url));
+  const { secret, hash: adminKeyHash } = await createApiKey();
+  for (const keyed of [false, true]) {
+    const server = await runningServer({ tenants: [], ...(keyed && { app: { adminKeyHash } }) });
+    await server.send(
+      "POST",
+      "/admin/tenants",
+      { id: "native" },
+      keyed ? { authorization: `Bearer ${secret}` } : {},
+    );
+    const args = [program, `${server.url}/t/native/`, ...(keyed ? [secret] : [])];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(JSON.parse(stdout)).toEqual({
+      changes: 1,
+      lastInsertRowid: 1,
+      rows: [
+        { id: 1, v: "tëxt" },
+        { id: 2, v: 2.5 },
+      ],
+    });
+  }
 });

@@ -3,6 +3,12 @@
 import { TenantryError } from "../tenantry-error.ts";
 import { isLoopbackHost } from "./loopback.ts";
 
+/**
+ * What libSQL's native clients (Rust, and those built on it) send with every request, whose bodies have no content
+ * type. A browser asks before it sends this header to another site, so it stands for a type that no form can have.
+ */
+export const LIBSQL_CLIENT_HEADER = "x-libsql-client-version";
+
 /** Content types of bodies besides JSON. A browser asks before it sends any of them to another site. */
 export const DEFAULT_BODY_TYPES: readonly string[] = [
   "application/octet-stream",
@@ -20,7 +26,7 @@ const OWN_SITE: ReadonlySet<string> = new Set(["same-origin", "same-site", "none
  *
  * The `Host` must be a loopback name, or a page could reach this server by pointing its own name here;
  * `Origin` and `Sec-Fetch-Site`, where a browser sends them, must not be another site's; a body must be of a
- * type that no form can have.
+ * type that no form can have, or come with {@link LIBSQL_CLIENT_HEADER}.
  *
  * @param header Reads a request's header; names are in lower case.
  * @param bodyTypes Content types to be taken besides JSON.
@@ -50,6 +56,7 @@ function guardBody(header: (name: string) => string | null | undefined, bodyType
     const length = header("content-length") ?? undefined;
     const chunked = header("transfer-encoding") ?? undefined;
     if (chunked === undefined && (length === undefined || length === "0")) return;
+    if ((header(LIBSQL_CLIENT_HEADER) ?? "") !== "") return;
   } else {
     const [essence = ""] = type.split(";", 1);
     const bare = essence.trim().toLowerCase();

@@ -2,6 +2,7 @@
 // Does not know what the JSON should hold.
 import type { HonoRequest } from "hono";
 import type { CountedBody } from "./body-budget.ts";
+import { LIBSQL_CLIENT_HEADER } from "./browser-guard.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
 /** Bytes of a refused body that are read all the same. */
@@ -127,7 +128,7 @@ async function readStream(
 
 function assertJson(request: HonoRequest): void {
   const type = request.header("content-type");
-  if (type !== undefined && JSON_TYPE.test(type)) return;
+  if (type === undefined ? request.header(LIBSQL_CLIENT_HEADER) : JSON_TYPE.test(type)) return;
   throw new TenantryError(
     "UNSUPPORTED_MEDIA_TYPE",
     `A JSON body is needed, not ${type === undefined ? "one without a type" : JSON.stringify(type.slice(0, 80))}.`,
