@@ -3,13 +3,13 @@
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type Database from "better-sqlite3";
+import { acknowledgements, DEFAULT_REPLICATED_TIMEOUT_MS } from "./backups/acknowledgements.ts";
 import { createRecovery, type Recovery } from "./backups/recovery.ts";
 import { Backups, type BackupsOptions } from "./backups/backups.ts";
 import type { BackupsHealth } from "./backups/backups-status.ts";
 import { parseReplicaUrl } from "./backups/replica-url.ts";
-import { askReplicated, DEFAULT_REPLICATED_TIMEOUT_MS, notReplicated } from "./backups/replication-gate.ts";
+import { askReplicated } from "./backups/replication-gate.ts";
 import { type Catalog, openCatalog } from "./catalog/catalog.ts";
-import type { TenantRecord } from "./catalog/tenant-record.ts";
 import { type TenantDatabase, tenantDatabase } from "./database/tenant-database.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { replicationFolder } from "./drivers/local/database-file.ts";
@@ -137,16 +137,12 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
   const bringOver = async (id: TenantId, timeoutMs: number): Promise<number> =>
     replication ? (await replication).replicated(id, timeoutMs) : askReplicated(dir, id, timeoutMs);
   const counter = new StatementCounter();
-  const replicated = ({ id, durability }: TenantRecord): Promise<void> | undefined => {
-    if ((durability ?? options.durability) !== "replicated") return undefined;
-    return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).then(
-      () => undefined,
-      (error: unknown) => {
-        throw notReplicated(id, DEFAULT_REPLICATED_TIMEOUT_MS, error);
-      },
-    );
-  };
-  const marks = new WriteMarks({ catalog: () => catalog, all: marksWrites, replicated });
+  const acknowledged = acknowledgements(options.durability, bringOver);
+  const marks = new WriteMarks({
+    catalog: () => catalog,
+    all: marksWrites,
+    replicated: (record) => acknowledged.write(record),
+  });
 
   const limit = descriptorLimit();
   const maxOpen = options.maxOpen ?? Math.min(DEFAULT_MAX_OPEN, handlesThatFit(limit, 3));
@@ -215,7 +211,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     elsewhere,
     drainTimeoutMs: options.drainTimeoutMs,
     backupState: marksWrites ? "dirty" : "none",
-    replicated,
+    replicated: (record) => acknowledged.whole(record),
     bringOver: marksWrites ? async (id) => void (await bringOver(id, BEFORE_SUSPENSION_MS)) : undefined,
   });
   const fleet = new FleetMigration(tenants, elsewhere);
@@ -233,6 +229,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
         if (now?.backupState === "clean") return now.backupTxid;
         return bringOver(id, DEFAULT_REPLICATED_TIMEOUT_MS).catch(() => undefined);
       },
+      acknowledge: (record) => acknowledged.whole(record),
       forget: ({ id }) => rm(replicationFolder(driver.files.pathOf(id)), { recursive: true, force: true }),
     },
   });

@@ -147,6 +147,7 @@ function replicatedByNobody({ files }: LocalDriver): ReplicatedTenants {
       await rm(join(dirname(path), `.${basename(path)}-litestream`), { recursive: true, force: true });
     },
     flush: async () => undefined,
+    acknowledge: () => undefined,
   };
 }
 

@@ -6,10 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json, text } from "node:stream/consumers";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
-import { TenantryError } from "../tenantry-error.ts";
 
-/** Milliseconds that an acknowledgement waits for the replica. */
-export const DEFAULT_REPLICATED_TIMEOUT_MS = 5_000;
+/** Milliseconds that a report may take. */
+const REPORT_TIMEOUT_MS = 5_000;
 
 /** Milliseconds of an answer beyond those. */
 const ANSWER_SLACK_MS = 1_000;
@@ -89,10 +88,10 @@ export async function askReplicated(dataDir: string, id: TenantId, timeoutMs: nu
 /** What the server that replicates a data folder reports; undefined where there is none. */
 export async function askReport(dataDir: string): Promise<unknown> {
   try {
-    return await ask(dataDir, "/report", {}, DEFAULT_REPLICATED_TIMEOUT_MS);
+    return await ask(dataDir, "/report", {}, REPORT_TIMEOUT_MS);
   } catch (error) {
     // No note, or the note of a server that has been killed.
-    if (isAbsent(error)) return undefined;
+    if (isNoServer(error)) return undefined;
     throw error;
   }
 }
@@ -105,14 +104,15 @@ export async function durabilityOfServer(dataDir: string): Promise<Durability | 
     process.kill(pid, 0);
     return durability;
   } catch (error) {
-    if (isAbsent(error)) return undefined;
+    if (isNoServer(error)) return undefined;
     throw error;
   }
 }
 
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ECONNREFUSED", "ESRCH"]);
 
-function isAbsent(error: unknown): boolean {
+/** Whether nobody replicates the folder: there is no note, or it is that of a server that has been killed. */
+export function isNoServer(error: unknown): boolean {
   return error instanceof Error && "code" in error && ABSENT.has(String(error.code));
 }
 
@@ -138,17 +138,4 @@ async function ask(dataDir: string, path: string, body: object, timeoutMs: numbe
     sent.on("error", reject);
     sent.end(JSON.stringify(body));
   });
-}
-
-/** The error for a write of which nobody knows whether it is in the replica. */
-export function notReplicated(id: TenantId, timeoutMs: number, cause: unknown): TenantryError {
-  return new TenantryError(
-    "NOT_REPLICATED",
-    `The write to "${id}" is committed here, and was not seen in the replica within ${timeoutMs} ms.`,
-    {
-      tenant: id,
-      hint: 'Do not write it again: it will be in the replica when that can be reached. See "tenantry backups status".',
-      cause,
-    },
-  );
 }

@@ -30,6 +30,11 @@ export interface ReplicatedTenants {
   flush(record: TenantRecord): Promise<number | undefined>;
   /** Takes away what is kept beside the file for its replication: it is about the file of before. */
   forget(record: TenantRecord): Promise<void>;
+  /**
+   * Waits until all of a tenant is in the replica, if what is acknowledged of it is to be; undefined where it is not.
+   * @throws {TenantryError} `NOT_REPLICATED`
+   */
+  acknowledge(record: TenantRecord): Promise<void> | undefined;
 }
 
 /** What {@link Restores} is made of. */
@@ -43,7 +48,7 @@ export interface RestoresParts extends PrepareParts {
 }
 
 /** How far a restore is. */
-export type RestorePhase = "fetching" | "checking" | "pausing" | "replacing" | "done";
+export type RestorePhase = "fetching" | "checking" | "pausing" | "replacing" | "replicating" | "done";
 
 /** Options of a restore. */
 export interface RestoreOptions extends Act, Omit<PrepareOptions, "onPhase"> {
@@ -92,7 +97,10 @@ export class Restores {
    * Puts what comes back in the tenant's place. The file is fetched, checked and migrated while the tenant
    * serves; then it answers 503 `TENANT_BUSY` for as long as its requests need to end and a file to be renamed.
    * What was there is kept, for {@link undo}. Killed at any point, the tenant has the one file or the other.
-   * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE`, `TENANT_BUSY`, and what `prepareRestore()` throws
+   * Where writes are acknowledged when the replica has them, it fulfils when that has what came back; a suspended
+   * tenant gets there when it is resumed.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE`, `TENANT_BUSY`, and what `prepareRestore()` throws;
+   * `NOT_REPLICATED` where it is restored, and was to be in the replica
    */
   async inPlace(id: TenantId, source: RestoreSource, options: RestoreOptions = {}): Promise<RestoreResult> {
     const { dir } = this.#parts;
@@ -124,9 +132,13 @@ export class Restores {
       detail: { ...plan, incarnation: tenant.incarnation, toEpoch: tenant.backupEpoch },
     });
     await dropOlderReplaced(dir, record);
+    const restored = (await catalog.get(id)) ?? tenant;
+    const acknowledged = this.#parts.replicated.acknowledge(restored);
+    if (acknowledged) options.onPhase?.("replicating");
+    await acknowledged;
     options.onPhase?.("done");
     return {
-      tenant: (await catalog.get(id)) ?? tenant,
+      tenant: restored,
       restored: plan,
       sizeBytes: examined.sizeBytes,
       migrated: applied,

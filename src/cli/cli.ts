@@ -108,8 +108,7 @@ export class Cli {
    * of the server that replicates the folder, if there is one.
    */
   async use<T>(options: OpenOptions, fn: (tenantry: Tenantry) => Promise<T>): Promise<T> {
-    // Without migrations it opens no tenant's database.
-    const durability = options.migrations ? await durabilityOfServer(resolve(this.settings.data)) : undefined;
+    const durability = await durabilityOfServer(resolve(this.settings.data));
     await using tenantry = await this.open({ durability, ...options });
     return await fn(tenantry);
   }

@@ -30,6 +30,7 @@ const PHASES: Readonly<Record<Exclude<RestorePhase, "done">, string>> = {
   checking: "Checking it",
   pausing: "Waiting for running requests to end",
   replacing: "Putting it in place",
+  replicating: "Bringing it into the replica",
 };
 
 /** Adds `restore`. */

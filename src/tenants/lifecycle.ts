@@ -34,7 +34,7 @@ export interface LifecycleOptions {
   readonly backupState?: "none" | "dirty" | undefined;
   /** Brings what is committed of a tenant into the replica, before its file is nobody's to have open. */
   readonly bringOver?: ((id: TenantId) => Promise<void>) | undefined;
-  /** Waits until a new tenant is in the replica, if what is acknowledged is to be. @default it is not */
+  /** Waits until all of a tenant is in the replica, if what is acknowledged is to be. @default it is not */
   readonly replicated?: ((record: TenantRecord) => Promise<void> | undefined) | undefined;
   /** Who works on whole databases. @default this process */
   readonly elsewhere?: Elsewhere;
@@ -216,9 +216,16 @@ export class Lifecycle {
     await this.#bringOver?.(id).catch(() => undefined);
   }
 
-  /** Serves a suspended tenant again. @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE` */
-  resume(id: TenantId, { actor }: Act = {}): Promise<TenantRecord> {
-    return this.#tenants.catalog.setState(id, { from: ["suspended", "active"], to: "active" }, actor);
+  /**
+   * Serves a suspended tenant again.
+   * @throws {TenantryError} `TENANT_NOT_FOUND`, `TENANT_STATE`; `NOT_REPLICATED` where it serves, and what was put
+   * into its place meanwhile was to be in the replica
+   */
+  async resume(id: TenantId, { actor }: Act = {}): Promise<TenantRecord> {
+    const { catalog } = this.#tenants;
+    const record = await catalog.setState(id, { from: ["suspended", "active"], to: "active" }, actor);
+    if (this.#tenants.driverOf(record).files) await this.#replicated?.(record);
+    return record;
   }
 
   /**

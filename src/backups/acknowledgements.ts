@@ -1,0 +1,63 @@
+// Owns when what was written to a tenant may be acknowledged: at once, or when the replica has it.
+// Brings nothing there itself, and does not know who does.
+import type { TenantRecord } from "../catalog/tenant-record.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { TenantryError } from "../tenantry-error.ts";
+import { type Durability, isNoServer } from "./replication-gate.ts";
+
+/** Milliseconds that an acknowledgement waits for the replica. */
+export const DEFAULT_REPLICATED_TIMEOUT_MS = 5_000;
+
+/** Bytes of a whole database that a replica is expected to take in a millisecond, at the least. */
+const REPLICATED_BYTES_PER_MS = 2_000;
+
+/** Says when what was written may be acknowledged. Each gives undefined where that is now. */
+export interface Acknowledgements {
+  /** Of a write. @throws {TenantryError} `NOT_REPLICATED` */
+  write(record: TenantRecord): Promise<void> | undefined;
+  /** Of all of a database: a large one is given its time. @throws {TenantryError} `NOT_REPLICATED` */
+  whole(record: TenantRecord): Promise<void> | undefined;
+}
+
+/**
+ * @param rule of tenants that have none of their own
+ * @param bringOver brings what is committed of a tenant into the replica within so many milliseconds
+ */
+export function acknowledgements(
+  rule: Durability | undefined,
+  bringOver: (id: TenantId, timeoutMs: number) => Promise<unknown>,
+): Acknowledgements {
+  const within = ({ id, durability, state }: TenantRecord, timeoutMs: number): Promise<void> | undefined => {
+    if ((durability ?? rule) !== "replicated") return undefined;
+    // Nobody may have a suspended tenant's file open: what is done to it gets there when it is resumed.
+    if (state === "suspended") return undefined;
+    return bringOver(id, timeoutMs).then(
+      () => undefined,
+      (error: unknown) => {
+        throw notReplicated(id, timeoutMs, error);
+      },
+    );
+  };
+  return {
+    write: (record) => within(record, DEFAULT_REPLICATED_TIMEOUT_MS),
+    whole: (record) =>
+      within(record, DEFAULT_REPLICATED_TIMEOUT_MS + Math.ceil(record.sizeBytes / REPLICATED_BYTES_PER_MS)),
+  };
+}
+
+/** The error for what was written here, and of which nobody knows whether it is in the replica. */
+function notReplicated(id: TenantId, timeoutMs: number, cause: unknown): TenantryError {
+  const what = `What was written to "${id}" is committed here, and`;
+  if (isNoServer(cause)) {
+    return new TenantryError("NOT_REPLICATED", `${what} no server brings it into the replica.`, {
+      tenant: id,
+      hint: "Do not do it again: it gets there when a server runs (tenantry serve --replica URL).",
+      cause,
+    });
+  }
+  return new TenantryError("NOT_REPLICATED", `${what} was not seen in the replica within ${timeoutMs} ms.`, {
+    tenant: id,
+    hint: 'Do not do it again: it will be in the replica when that can be reached. See "tenantry backups status".',
+    cause,
+  });
+}
