@@ -243,7 +243,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     ]);
     // What is written is to be in the replica, with that durability.
     if (sample) await makeSampleTenants(tenantry);
-    const { hono, access, control, sockets } = tenantry.app({
+    const { hono, access, control, sockets, direct } = tenantry.app({
       ...(pool && { pool }),
       ...givenOptions({
         baseDomains: options.baseDomain,
@@ -268,7 +268,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     for (const { id } of await tenantry.recovery.restores.mend()) {
       screen.note(`A restore of ${id} had been killed: its file is whole, and it serves again.`);
     }
-    const server = await listen(hono.fetch, { host, port, sockets });
+    const server = await listen(hono.fetch, { host, port, sockets, ...(direct && { direct }) });
     await announce(cli, tenantry, server.url);
     if (sample) await suggest(cli, tenantry, server.url);
     await stopped;

@@ -25,16 +25,30 @@ export function errorResponse(
   error: unknown,
   onInternalError: OnInternalError = printError,
 ): Response {
-  const known = shownError(c.req, error, onInternalError);
+  const { status, headers, body } = errorAnswer(c.req, error, onInternalError);
+  return c.body(body, status, headers);
+}
+
+/** The same for who has no Hono. */
+export function errorAnswer(
+  request: { readonly method: string; readonly path: string },
+  error: unknown,
+  onInternalError: OnInternalError,
+): {
+  status: (typeof ERROR_STATUS)[keyof typeof ERROR_STATUS];
+  headers: Record<string, string>;
+  body: string;
+} {
+  const known = shownError(request, error, onInternalError);
   const { code, retryAfterSeconds } = known;
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = { "content-type": "application/json" };
   if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
   if (code === "UNAUTHENTICATED") headers["www-authenticate"] = 'Bearer realm="tenantry"';
-  const body = hranaErrorBody(c.req.path, known) ?? {
+  const body = hranaErrorBody(request.path, known) ?? {
     ...errorBody(known),
-    ...namespaceErrorBody(c.req.path, known),
+    ...namespaceErrorBody(request.path, known),
   };
-  return c.json(body, ERROR_STATUS[code], headers);
+  return { status: ERROR_STATUS[code], headers, body: JSON.stringify(body) };
 }
 
 /** What a caller is shown of `error`. */

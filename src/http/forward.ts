@@ -1,100 +1,127 @@
 // Owns handing a tenant's request to its executor, and the answer back to the client, unread.
 // Does not know what the routes do; they are the same in the executor.
 import type { Context, Handler } from "hono";
-import { scopeOver } from "../auth/caller.ts";
-import type { ExecutorPool } from "../executors/executor-pool.ts";
+import { type Caller, scopeOver } from "../auth/caller.ts";
+import type { ExecutorPool, PooledAnswer } from "../executors/executor-pool.ts";
 import { Batons } from "../hrana/baton.ts";
 import { parsePipeline } from "../hrana/stream-request.ts";
 import { inspectStatement } from "../sql/inspect-statement.ts";
+import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { TenantryEnv } from "./env.ts";
 import { BodyBudget, type CountedBody } from "./body-budget.ts";
 import { isHranaPath } from "./hrana-routes.ts";
 import { readText } from "./read-body.ts";
-import { headersOf } from "./resolve-tenant.ts";
-import { tenantPath } from "./tenant-path.ts";
+import { type HeaderGetter, headersOf } from "./resolve-tenant.ts";
+import { type TenantPath, tenantPath } from "./tenant-path.ts";
 
 /** Headers that the routes below a tenant look at: all of them, and those that change something. */
 const READ_HEADERS = ["accept", "accept-profile", "prefer", "range", "range-unit"] as const;
 const WRITE_HEADERS = [...READ_HEADERS, "content-profile", "content-type", "idempotency-key"] as const;
 
-type HeaderReader = ReturnType<typeof headersOf>;
-
 /** The baton of a Hrana request, where its client writes it first, as all do. */
 const BATON = /^\s*\{\s*"baton"\s*:\s*"([\w+/=-]{1,100})"/;
 
-/** Sends what comes to the executor of its tenant. */
-export function forward(pool: ExecutorPool, { maxBodyBytes }: AppSettings): Handler<TenantryEnv> {
+/** A request to a tenant, of somebody who may come in. */
+export interface TenantRequest {
+  readonly tenant: TenantId;
+  readonly incarnation: string;
+  readonly caller: Caller;
+  /** The tenant's own limit, where it has one. */
+  readonly statementTimeoutMs: number | undefined;
+  readonly method: string;
+  readonly url: TenantPath;
+  readonly header: HeaderGetter;
+  /** undefined where its method has none. */
+  readonly body: string | undefined;
+}
+
+/** Sends a request to the executor of its tenant. @throws {TenantryError} what became of it instead */
+export type Forward = (request: TenantRequest) => Promise<PooledAnswer>;
+
+/** Makes what sends requests to the executors of `pool`. */
+export function forwardTo(pool: ExecutorPool): Forward {
   const batons = pool.batonKey === "" ? undefined : new Batons(pool.batonKey);
   /** A transaction that others may be waiting for is not to wait in line behind them. */
   const goesOn = async (body: string, incarnation: string): Promise<boolean> => {
     const baton = BATON.exec(body)?.[1];
     return baton !== undefined && (await batons?.read(baton, incarnation))?.open === true;
   };
-
-  const send = async (c: Context<TenantryEnv>, counted?: CountedBody): Promise<Response> => {
-    const { method } = c.req;
-    const header = headersOf(c);
-    const tenant = c.get("tenant");
-    const body = counted ? await readText(c.req, maxBodyBytes, counted) : "";
-    const { base, path } = tenantPath(c.req.url, tenant);
-    const {
-      status,
-      headers,
-      body: answer,
-    } = await pool.http(
+  const send = (request: TenantRequest, body: string, goesOn: boolean): Promise<PooledAnswer> => {
+    const { tenant, caller, incarnation, method, url, header } = request;
+    const { base, path } = url;
+    return pool.http(
       {
         tenant,
-        incarnation: c.get("schemaKey"),
-        scope: scopeOver(c.get("caller"), tenant) ?? "read",
+        incarnation,
+        scope: scopeOver(caller, tenant) ?? "read",
         method,
         base,
         path,
-        headers: forwardedHeaders(header, counted ? WRITE_HEADERS : READ_HEADERS),
+        headers: forwardedHeaders(header, request.body === undefined ? READ_HEADERS : WRITE_HEADERS),
       },
       body,
       {
-        timeoutMs: timeoutOf(header, c.get("statementTimeoutMs") ?? pool.statementTimeoutMs),
-        goesOn: isHranaPath(path) && (await goesOn(body, c.get("schemaKey"))),
-        repeatable: () => isRepeatable(method, path, body, header("idempotency-key")),
+        timeoutMs: timeoutOf(header, request.statementTimeoutMs ?? pool.statementTimeoutMs),
+        goesOn,
+        repeatable: () => isRepeatable(method, path, body, header("idempotency-key") ?? undefined),
       },
     );
+  };
+  return async (request) => {
+    const { body = "", url, incarnation } = request;
+    return send(request, body, isHranaPath(url.path) && (await goesOn(body, incarnation)));
+  };
+}
+
+/** Answers a tenant's requests by what its executor says. */
+export function forwarded(forward: Forward, { maxBodyBytes }: AppSettings): Handler<TenantryEnv> {
+  const answer = async (c: Context<TenantryEnv>, counted?: CountedBody): Promise<Response> => {
+    const { method } = c.req;
+    const tenant = c.get("tenant");
+    const { status, headers, body } = await forward({
+      tenant,
+      incarnation: c.get("schemaKey"),
+      caller: c.get("caller"),
+      statementTimeoutMs: c.get("statementTimeoutMs"),
+      method,
+      url: tenantPath(c.req.url, tenant),
+      header: headersOf(c),
+      body: counted && (await readText(c.req, maxBodyBytes, counted)),
+    });
     return new Response(
-      status === 204 || method === "HEAD" ? null : (answer as ConstructorParameters<typeof Response>[0]),
-      {
-        status,
-        headers,
-      },
+      status === 204 || method === "HEAD" ? null : (body as ConstructorParameters<typeof Response>[0]),
+      { status, headers },
     );
   };
 
   const bodies = new BodyBudget();
   return async (c) => {
     const { method } = c.req;
-    if (method === "GET" || method === "HEAD") return send(c);
+    if (method === "GET" || method === "HEAD") return answer(c);
     const counted = bodies.begin(c.get("tenant"));
     try {
-      return await send(c, counted);
+      return await answer(c, counted);
     } finally {
       counted.end();
     }
   };
 }
 
-function forwardedHeaders(header: HeaderReader, names: readonly string[]): Record<string, string> {
+function forwardedHeaders(header: HeaderGetter, names: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const name of names) {
     const value = header(name);
-    if (value !== undefined) headers[name] = value;
+    if (value !== undefined && value !== null) headers[name] = value;
   }
   return headers;
 }
 
 /** A caller may ask for less time than there is, never for more. @throws {TenantryError} `INVALID_ARGUMENT` */
-function timeoutOf(header: HeaderReader, most: number): number {
+function timeoutOf(header: HeaderGetter, most: number): number {
   const asked = header("x-timeout-ms");
-  if (asked === undefined) return most;
+  if (asked === undefined || asked === null) return most;
   const ms = Number(asked);
   if (Number.isInteger(ms) && ms >= 1) return Math.min(ms, most);
   throw new TenantryError("INVALID_ARGUMENT", "X-Timeout-Ms is not a number of milliseconds.", {

@@ -2,6 +2,9 @@
 // Does not queue them: who is over the limit is told to come back.
 import { TenantryError } from "../tenantry-error.ts";
 
+/** Tenants that stay with none in flight: to fill and empty a `Map` all the time is dear (decisions/095). */
+const KEPT_TENANTS = 1_000;
+
 /** Counts the requests in flight, tenant by tenant. */
 export class InFlight {
   readonly #max: number;
@@ -30,7 +33,7 @@ export class InFlight {
 
   leave(tenant: string): void {
     const running = (this.#running.get(tenant) ?? 1) - 1;
-    if (running === 0) this.#running.delete(tenant);
+    if (running === 0 && this.#running.size > KEPT_TENANTS) this.#running.delete(tenant);
     else this.#running.set(tenant, running);
   }
 }

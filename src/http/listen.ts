@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
+import type { DirectRequests } from "./direct-requests.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { errorBody } from "./error-response.ts";
 import { ERROR_STATUS } from "./error-status.ts";
@@ -25,6 +26,8 @@ export interface ListenOptions {
   readonly port?: number;
   /** The application's WebSockets. @default none */
   readonly sockets?: HranaSockets;
+  /** Asked first about each request. @default none */
+  readonly direct?: DirectRequests;
 }
 
 /** A server that listens. */
@@ -38,7 +41,7 @@ export interface RunningServer {
 /** Serves a fetch handler. @throws {TenantryError} `INVALID_OPTION` when the address cannot be had */
 export async function listen(
   fetch: (request: Request) => Response | Promise<Response>,
-  { host = DEFAULT_HOST, port = DEFAULT_PORT, sockets: hranaSockets }: ListenOptions = {},
+  { host = DEFAULT_HOST, port = DEFAULT_PORT, sockets: hranaSockets, direct }: ListenOptions = {},
 ): Promise<RunningServer> {
   const listener = getRequestListener(fetch, { hostname: host, errorHandler: answerUnhandled });
   const sockets = new Set<Socket>();
@@ -49,7 +52,7 @@ export async function listen(
     { shouldUpgradeCallback: isSocket, ServerResponse: HonestResponse },
     (incoming, outgoing) => {
       if (ending) outgoing.setHeader("connection", "close");
-      void listener(incoming, outgoing);
+      if (!direct?.(incoming, outgoing)) void listener(incoming, outgoing);
     },
   );
   if (upgrades) server.on("upgrade", upgrades.upgrade);

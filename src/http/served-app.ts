@@ -4,8 +4,9 @@ import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { createGuard } from "../sql/guard.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { type App, type AppOptions, type AppParts, createApp } from "./app.ts";
+import { type DirectRequests, directRequests } from "./direct-requests.ts";
 import { dumpRoutes } from "./dump-routes.ts";
-import { forward } from "./forward.ts";
+import { forwarded, forwardTo } from "./forward.ts";
 import { forwardedStreams } from "./forward-streams.ts";
 import { HranaSockets } from "./hrana-sockets.ts";
 import { type ImportDump, type NamespaceHistory, namespaceRoutes } from "./namespace-routes.ts";
@@ -17,6 +18,8 @@ import { streamHost } from "./stream-host.ts";
 export interface ServedApp extends App {
   /** Hrana over WebSocket: give it to `listen()`, or to `upgradesOf()` for a server of your own. */
   readonly sockets: HranaSockets;
+  /** Takes requests that executors answer out of the framework's way: give it to `listen()`. Only with executors. */
+  readonly direct?: DirectRequests;
 }
 
 /** What the application works on. */
@@ -38,6 +41,7 @@ export function createServedApp(
   { pool, importDump, history, figures, forgetStatements, ...parts }: ServedAppParts,
   options: AppOptions = {},
 ): ServedApp {
+  const executors = pool && { pool, forward: forwardTo(pool) };
   const app = createApp(
     {
       ...parts,
@@ -58,7 +62,10 @@ export function createServedApp(
         ),
         described: NAMESPACE_ROUTES,
       }),
-      ...(pool && { forward: (settings) => forward(pool, settings), failure: () => pool.failure }),
+      ...(executors && {
+        forward: (settings) => forwarded(executors.forward, settings),
+        failure: () => executors.pool.failure,
+      }),
     },
     options,
   );
@@ -69,8 +76,8 @@ export function createServedApp(
     access: app.access,
     onInternalError,
     maxMessageBytes: maxBodyBytes,
-    host: pool
-      ? forwardedStreams(pool)
+    host: executors
+      ? forwardedStreams(executors.pool)
       : streamHost({
           tenants: parts.tenants,
           limits: { maxRows, maxResponseBytes, maxBodyBytes },
@@ -78,5 +85,11 @@ export function createServedApp(
           maxParameters,
         }),
   });
-  return { ...app, sockets };
+  if (!executors || settings.corsOrigins.length > 0) return { ...app, sockets };
+  const direct = directRequests({
+    door: app.door,
+    forward: executors.forward,
+    ...(parts.metrics && { metrics: parts.metrics }),
+  });
+  return { ...app, sockets, direct };
 }

@@ -96,12 +96,12 @@ export async function runningServer({
   const pool = executors && tenantry.executors(executors);
   await pool?.start();
   const internalErrors: unknown[] = [];
-  const { hono, access, control, sockets } = tenantry.app({
+  const { hono, access, control, sockets, direct } = tenantry.app({
     onInternalError: (error) => internalErrors.push(error),
     ...(pool && { pool }),
     ...app,
   });
-  const server = await listen(hono.fetch, { port: 0, sockets });
+  const server = await listen(hono.fetch, { port: 0, sockets, ...(direct && { direct }) });
   const { url } = server;
   const port = Number(new URL(url).port);
   const close = async (): Promise<void> => {

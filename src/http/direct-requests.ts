@@ -1,0 +1,132 @@
+// Owns requests that are only handed to an executor, on their way between node:http and that: without what a framework
+// makes of them, which is half of what they cost here (decisions/095).
+// Leaves whatever is unusual about a request to the application, which answers all of them, and these the same.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { PooledAnswer } from "../executors/executor-pool.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Door } from "./app.ts";
+import { errorAnswer } from "./error-response.ts";
+import type { Forward } from "./forward.ts";
+import { routeLabel } from "./route-label.ts";
+
+/** Takes a request, where it is one to be taken. @returns whether it was */
+export type DirectRequests = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
+
+/** What {@link directRequests} is made from. */
+export interface DirectRequestsParts {
+  readonly door: Door;
+  readonly forward: Forward;
+  /** Told of each request. */
+  readonly metrics?: Metrics;
+}
+
+/** Bytes of a body that is read before anybody is asked whether its sender may come in. */
+const MAX_BODY_BYTES = 64 * 1024;
+const METHODS: ReadonlySet<string> = new Set(["GET", "POST", "PATCH", "PUT", "DELETE"]);
+/** Targets that a URL parser leaves as they are: nothing encoded in the path, nor dots alone. */
+const TARGET =
+  /^\/t\/[a-z0-9_-]+\/(?:rest\/[\w!$&()*+,;=:@~-][\w!$&()*+,;=:@~.-]*|query|batch|v[23]\/pipeline)(?:\?[\w%!$&()*+,;=:@~./?-]*)?$/;
+const BYTE_ORDER_MARK = 0xfeff;
+const HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;
+
+/** What is sent back. */
+type Answer = Pick<PooledAnswer, "status" | "headers" | "body">;
+
+/** Makes what takes requests to tenants' rows and statements. */
+export function directRequests({ door, forward, metrics }: DirectRequestsParts): DirectRequests {
+  const { onInternalError } = door.settings;
+
+  const answer = async (incoming: IncomingMessage, body: string | undefined): Promise<Answer> => {
+    const { method, url, headers } = incoming as { method: string; url: string } & IncomingMessage;
+    const header = (name: string): string | undefined => headers[name] as string | undefined;
+    const { caller, tenant, record } = await door.admit(url, header, incoming.socket.remoteAddress);
+    door.onTenant(tenant);
+    door.inFlight.enter(tenant);
+    try {
+      return await forward({
+        tenant,
+        caller,
+        incarnation: record.incarnation,
+        statementTimeoutMs: record.statementTimeoutMs ?? undefined,
+        method,
+        url: { base: `/t/${tenant}`, path: url.slice("/t/".length + tenant.length) },
+        header,
+        body,
+      });
+    } finally {
+      door.inFlight.leave(tenant);
+    }
+  };
+
+  const respond = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const started = performance.now();
+    const { method, url } = incoming as { method: string; url: string } & IncomingMessage;
+    const query = url.indexOf("?");
+    const path = query < 0 ? url : url.slice(0, query);
+    const sent = method === "GET" ? undefined : await textOf(incoming);
+    const { status, headers, body } = await answer(incoming, sent).catch((error: unknown) =>
+      errorAnswer({ method, path }, error, onInternalError),
+    );
+    metrics?.request(method, routeLabel(path), status, (performance.now() - started) / 1000);
+    if (!(body instanceof ReadableStream)) {
+      const none = status === 204;
+      outgoing.writeHead(status, none ? headers : { ...headers, "content-length": Buffer.byteLength(body) });
+      outgoing.end(none ? undefined : body);
+      return;
+    }
+    outgoing.writeHead(status, headers);
+    await pour(body, outgoing);
+  };
+
+  return (incoming, outgoing) => {
+    if (!isPlain(incoming)) return false;
+    // Its sender is gone, or what answers it: who reads it sees that it breaks off, and the log why an executor ended.
+    respond(incoming, outgoing).catch(() => outgoing.destroy());
+    return true;
+  };
+}
+
+function isPlain({ method, url, headers, rawHeaders }: IncomingMessage): boolean {
+  return (
+    METHODS.has(method!) &&
+    TARGET.test(url!) &&
+    HOST.test(headers.host ?? "") &&
+    // No header comes twice.
+    Object.keys(headers).length * 2 === rawHeaders.length &&
+    headers["transfer-encoding"] === undefined &&
+    Number(headers["content-length"] ?? 0) <= (method === "GET" ? 0 : MAX_BODY_BYTES)
+  );
+}
+
+/** A body's text. @throws where it ends before all of it has come */
+function textOf(incoming: IncomingMessage): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const chunks: Buffer[] = [];
+  incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+  incoming.once("error", reject);
+  incoming.once("end", () => {
+    const text = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString();
+    resolve(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
+  });
+  return promise;
+}
+
+/** Sends what comes, as fast as it is taken. @throws where no more comes, though it is not the end */
+async function pour(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {
+  const reader = body.getReader();
+  let wake = (): void => {};
+  outgoing.on("drain", () => wake());
+  outgoing.once("close", () => {
+    // After its end nothing is left to be given up, and one that failed says so to who reads.
+    reader.cancel().catch(() => {});
+    wake();
+  });
+  if (outgoing.destroyed) await reader.cancel();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    if (outgoing.write(part.value) || outgoing.destroyed) continue;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wake = resolve;
+    await promise;
+  }
+  outgoing.end();
+}
