@@ -286,6 +286,8 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
     replication ??= Backups.start({ catalog, driver, replica, durability }, backupsOptions).then(
       (started) => (backups = started),
       (error: unknown) => {
+        // It can be tried again.
+        replication = undefined;
         notBackedUp = error instanceof Error ? error.message : String(error);
         throw error;
       },

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { endLeftovers, noteProcess, processNotes } from "../src/backups/leftover-processes.ts";
 import { LitestreamProcess } from "../src/backups/litestream-process.ts";
-import { ReplicaOwner } from "../src/backups/replica-owner.ts";
+import type { PrefixOwner } from "../src/backups/prefix-owner.ts";
 import { parseReplicaUrl } from "../src/backups/replica-url.ts";
+import { takePrefix } from "../src/backups/take-prefix.ts";
 import { s3Server } from "./support/s3-server.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 import {
@@ -24,14 +25,15 @@ const PLACES: readonly [string, () => Promise<string>][] = [
 ];
 
 async function prefix(url: Promise<string>): Promise<{
-  readonly take: (dir?: string) => Promise<ReplicaOwner>;
+  readonly take: (dir?: string) => Promise<PrefixOwner>;
   readonly lost: string[];
 }> {
   const replica = parseReplicaUrl(await url);
   const lost: string[] = [];
   const own = await tempFolder();
-  const take = async (dir = own): Promise<ReplicaOwner> => {
-    const owner = await ReplicaOwner.take(replica, dir, {
+  const take = async (dir = own): Promise<PrefixOwner> => {
+    const owner = await takePrefix(replica, dir, {
+      binary: LITESTREAM,
       renewMs: RENEW_MS,
       onLost: () => void lost.push(dir),
     });

@@ -28,6 +28,7 @@ test.each([
   ["a folder with an escape", "file:///my%20backups"],
   ["a folder with a space", "file:///my backups"],
   ["a query of a folder", "file:///backups?x=1"],
+  ["what Litestream would pass over", "abs://account@container/x?endpoint=https://example.com"],
   ["no bucket", "s3:///prefix"],
   ["a key in the URL", "s3://AKIA:secret@bucket/x"],
   ["no user", "sftp://host/x"],

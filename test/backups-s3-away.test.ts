@@ -11,6 +11,7 @@ import { cliFolder } from "./cli-process.ts";
 import { type Fault, faultyProxy } from "./support/faulty-proxy.ts";
 import { litestream, NO_LITESTREAM } from "./support/litestream.ts";
 import { s3Server } from "./support/s3-server.ts";
+import { saidUrl } from "./support/said-url.ts";
 
 const TENANTS = ["acme", "globex", "initech"];
 /** Milliseconds that S3 stays away, if it takes longer than until that is said. */
@@ -99,5 +100,39 @@ test.skipIf(NO_LITESTREAM)(
       const { results } = JSON.parse(stdout) as { results: { name: string }[] };
       expect(results.map(({ name }) => name)).toEqual(written.get(tenant));
     }
+  },
+);
+
+test.skipIf(NO_LITESTREAM)(
+  "a server that begins while S3 is away serves, says that backups are off, and replicates when S3 is back",
+  SLOW,
+  async () => {
+    const proxy = await faultyProxy(await s3Server());
+    proxy.fault = "away";
+    await using folder = await cliFolder({
+      LITESTREAM_BIN: litestream().path,
+      AWS_ACCESS_KEY_ID: process.env["AWS_ACCESS_KEY_ID"] ?? "",
+      AWS_SECRET_ACCESS_KEY: process.env["AWS_SECRET_ACCESS_KEY"] ?? "",
+      TENANTRY_REPLICA: proxy.url,
+    });
+    const url = await saidUrl(folder.start(["serve", "--port", "0", "--executors", "1"]));
+    const health = async (): Promise<{ state: string; reason?: string }> => {
+      const answer = (await (await fetch(`${url}/readyz`)).json()) as { backups: { state: string } };
+      return answer.backups;
+    };
+    expect(await health()).toEqual({
+      state: "off",
+      reason: expect.stringMatching(/^The replica s3:.* cannot be reached: /) as string,
+    });
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ id: "acme" });
+    expect((await fetch(`${url}/admin/tenants`, { method: "POST", headers, body })).status).toBe(201);
+    proxy.fault = "none";
+    await until("backups are on", async () => (await health()).state === "on", 60_000);
+    await until(
+      "what was made meanwhile is in the replica",
+      async () => (await folder.run(["backups", "verify", "acme"])).stdout.includes("1 tenant verified"),
+      60_000,
+    );
   },
 );

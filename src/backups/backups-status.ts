@@ -41,7 +41,7 @@ export type BackupAlarm = keyof typeof BACKUP_ALARMS;
 export interface BackupsStatus {
   /** Without passwords. */
   readonly replica: string;
-  /** Whether a lease keeps other servers from the prefix: not for abs, gs and sftp. */
+  /** Whether a lease keeps other servers from the prefix: for abs, gs and sftp they are only looked for. */
   readonly fenced: boolean;
   /** Litestream's version. */
   readonly litestream: string;

@@ -22,10 +22,11 @@ import { endLeftovers, processNotes } from "./leftover-processes.ts";
 import { findLitestream, type LitestreamBinary } from "./litestream-binary.ts";
 import type { RetentionOptions } from "./litestream-config.ts";
 import { type LitestreamEvent, LitestreamPool } from "./litestream-pool.ts";
-import { ReplicaOwner } from "./replica-owner.ts";
+import type { PrefixOwner } from "./prefix-owner.ts";
 import { CANARY_PATH, catalogPath, type ReplicaUrl } from "./replica-url.ts";
 import { type Durability, ReplicationGate } from "./replication-gate.ts";
 import { SteadyDatabase } from "./steady-database.ts";
+import { takePrefix } from "./take-prefix.ts";
 
 /** Milliseconds that the end of a server gives to bring the last writes into the replica. */
 export const DEFAULT_BACKUPS_GRACE_MS = 10_000;
@@ -67,7 +68,7 @@ export interface BackupsParts {
 
 /** What runs. */
 interface Running {
-  readonly owner: ReplicaOwner;
+  readonly owner: PrefixOwner;
   readonly pool: LitestreamPool;
   readonly hot: HotSet;
   readonly rotation: ColdRotation;
@@ -114,8 +115,10 @@ export class Backups {
     const notes = processNotes(driver.dir);
     await endLeftovers(notes);
     let lost = false;
-    const owner = await ReplicaOwner.take(replica, driver.dir, {
+    const owner = await takePrefix(replica, driver.dir, {
+      binary,
       renewMs: options.renewMs,
+      canaryMs: options.canaryMs,
       onLost: () => {
         lost = true;
         onEvent?.({ what: "replica-lost", replica: replica.shown });

@@ -10,7 +10,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import { FileExaminer } from "./file-examiner.ts";
 import { findLitestream } from "./litestream-binary.ts";
 import { fromLitestream, runLitestream } from "./litestream-command.ts";
-import { lineOf, type LtxFile, MAX_GAP, type ReplicaLine } from "./replica-lines.ts";
+import { newestLine } from "./replica-epochs.ts";
 import { catalogPath, parseReplicaUrl } from "./replica-url.ts";
 
 /** Options of {@link recoverCatalog}. */
@@ -58,17 +58,7 @@ export async function recoverCatalog({
   }
   const binary = await findLitestream();
   const what = `The catalog in ${url.shown}`;
-  const run = (...args: string[]): Promise<string> =>
-    runLitestream(binary, args, signal).catch((error: unknown) => {
-      throw fromLitestream(error, what);
-    });
-  let newest: ReplicaLine | undefined;
-  for (let epoch = 1; epoch <= (newest?.epoch ?? 0) + MAX_GAP; epoch++) {
-    const files = JSON.parse(
-      await run("ltx", "-level", "all", "-json", url.at(catalogPath(epoch))),
-    ) as LtxFile[];
-    newest = lineOf(epoch, files) ?? newest;
-  }
+  const newest = await newestLine({ binary, url, pathOf: catalogPath, what, signal });
   if (!newest) {
     throw new TenantryError("REPLICA_EMPTY", `${url.shown} has no catalog.`, {
       hint: "Name the replica with the prefix that the server had.",
@@ -77,7 +67,10 @@ export async function recoverCatalog({
   await makeFolder(data);
   const driver = localDriver({ dir: data, durability: "full" });
   await using scratch = await driver.files.scratch();
-  await run("restore", "-o", scratch.path, url.at(catalogPath(newest.epoch)));
+  const args = ["restore", "-o", scratch.path, url.at(catalogPath(newest.epoch))];
+  await runLitestream(binary, args, signal).catch((error: unknown) => {
+    throw fromLitestream(error, what);
+  });
   const examiner = new FileExaminer();
   try {
     await examiner.examine({ path: scratch.path, check: true });

@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { readFile, realpath, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { TenantryError } from "../tenantry-error.ts";
-import { type Note, type ReplicaNote, replicaNote } from "./replica-note.ts";
-import { OWNER_PATH, type ReplicaUrl } from "./replica-url.ts";
+import { type PrefixOwner, prefixTaken } from "./prefix-owner.ts";
+import type { Note, ReplicaNote } from "./replica-note.ts";
+import type { ReplicaUrl } from "./replica-url.ts";
 
 /** Milliseconds between two renewals. */
 export const DEFAULT_RENEW_MS = 10_000;
@@ -40,12 +40,10 @@ export interface ReplicaOwnerOptions {
 }
 
 /** The lease of a prefix. */
-export class ReplicaOwner {
-  /** The epoch of the catalog's path. */
+export class ReplicaOwner implements PrefixOwner {
   readonly catalogEpoch: number;
-  /** Whether a note protects the prefix: for abs, gs and sftp there is none. */
-  readonly fenced: boolean;
-  readonly #note: ReplicaNote | undefined;
+  readonly fenced = true;
+  readonly #note: ReplicaNote;
   readonly #lease: Lease;
   readonly #options: ReplicaOwnerOptions;
   #tag: string;
@@ -57,8 +55,12 @@ export class ReplicaOwner {
    * @param dir the data folder, whose lock the caller has
    * @throws {TenantryError} `REPLICA_TAKEN`, and what reaching the replica throws
    */
-  static async take(url: ReplicaUrl, dir: string, options: ReplicaOwnerOptions): Promise<ReplicaOwner> {
-    const note = await replicaNote(url, OWNER_PATH);
+  static async take(
+    note: ReplicaNote,
+    url: ReplicaUrl,
+    dir: string,
+    options: ReplicaOwnerOptions,
+  ): Promise<ReplicaOwner> {
     const mine = {
       holder: randomUUID(),
       folder: await folderId(dir),
@@ -66,7 +68,6 @@ export class ReplicaOwner {
       path: await realpath(dir),
       released: false,
     };
-    if (!note) return new ReplicaOwner(undefined, { ...mine, catalogEpoch: 1, renewedAt: "" }, "", options);
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const found = await note.read();
       const theirs = found && parseLease(found);
@@ -79,18 +80,12 @@ export class ReplicaOwner {
       const written = await note.read();
       if (written?.text === text) return new ReplicaOwner(note, lease, written.tag, options);
     }
-    throw taken(url);
+    throw prefixTaken(url);
   }
 
   /** Use {@link ReplicaOwner.take}. */
-  private constructor(
-    note: ReplicaNote | undefined,
-    lease: Lease,
-    tag: string,
-    options: ReplicaOwnerOptions,
-  ) {
+  private constructor(note: ReplicaNote, lease: Lease, tag: string, options: ReplicaOwnerOptions) {
     this.catalogEpoch = lease.catalogEpoch;
-    this.fenced = note !== undefined;
     this.#note = note;
     this.#lease = lease;
     this.#tag = tag;
@@ -98,7 +93,6 @@ export class ReplicaOwner {
     this.#renewLater();
   }
 
-  /** Gives the prefix free for whoever comes next. Idempotent. */
   async release(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
@@ -108,7 +102,7 @@ export class ReplicaOwner {
   }
 
   #renewLater(): void {
-    if (!this.#note || this.#ended) return;
+    if (this.#ended) return;
     this.#timer = setTimeout(() => void this.#renew(), this.#options.renewMs ?? DEFAULT_RENEW_MS);
     this.#timer.unref();
   }
@@ -128,14 +122,14 @@ export class ReplicaOwner {
 
   async #write(released: boolean): Promise<boolean> {
     const text = JSON.stringify({ ...this.#lease, released, renewedAt: new Date().toISOString() });
-    if (!(await this.#note?.write(text, this.#tag))) return false;
-    this.#tag = (await this.#note?.read())?.tag ?? "";
+    if (!(await this.#note.write(text, this.#tag))) return false;
+    this.#tag = (await this.#note.read())?.tag ?? "";
     return true;
   }
 
   /** A write of which the answer was lost has been done all the same. */
   async #isMine(): Promise<boolean> {
-    const now = await this.#note?.read();
+    const now = await this.#note.read();
     if (!now || parseLease(now)?.holder !== this.#lease.holder) return false;
     this.#tag = now.tag;
     return true;
@@ -159,15 +153,8 @@ async function untilFree(
     const now = await note.read();
     if (now?.tag === found.tag) continue;
     if (now && parseLease(now)?.released) return;
-    throw taken(url, theirs);
+    throw prefixTaken(url, theirs);
   }
-}
-
-function taken(url: ReplicaUrl, by?: Lease): TenantryError {
-  const who = by ? ` by ${by.path} on ${by.host}` : "";
-  return new TenantryError("REPLICA_TAKEN", `The replica ${url.shown} is being written to${who}.`, {
-    hint: "End that server, or give this one another prefix. Two writers would spoil each other's backups.",
-  });
 }
 
 function parseLease({ text }: Note): Lease | undefined {

@@ -121,6 +121,12 @@ export function parseReplicaUrl(text: string): ReplicaUrl {
     throw refused(`The replica's URL names no ${scheme === "sftp" ? "host" : "bucket"}`);
   if (scheme === "sftp" && url.username === "")
     throw refused("An sftp replica needs a user, sftp://user@host/path");
+  if (scheme !== "file" && scheme !== "s3" && url.search !== "") {
+    throw refused(
+      `A replica's ${scheme} URL has no options behind a "?"`,
+      "Litestream would pass over them without a word. s3:// takes some: region, endpoint, force-path-style.",
+    );
+  }
   if (scheme !== "sftp" && (url.password !== "" || (url.username !== "" && scheme !== "abs"))) {
     throw refused(
       `Credentials are not part of a replica's ${scheme} URL`,

@@ -18,13 +18,13 @@ import { listenForCommands } from "../http/control-socket.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_HOST, DEFAULT_PORT, listen } from "../http/listen.ts";
 import { assertBindable } from "../http/loopback.ts";
 import { parseTenantId } from "../tenant-id.ts";
-import { isTenantryError } from "../tenantry-error.ts";
 import type { Tenantry } from "../tenantry.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { counted, parseDurationSeconds, parseSize, wholeNumber } from "./quantity.ts";
 import { makeSampleTenants, sampleMigrations } from "./sample-tenants.ts";
 import { EXIT_FAILED, WrongUse } from "./report-error.ts";
+import { startBackups } from "./served-backups.ts";
 import { LOG_LEVELS, type LogLevel, serverLog } from "./server-log.ts";
 import { setting } from "./setting.ts";
 
@@ -234,12 +234,13 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
       transactionTimeoutMs: transactionTimeout,
     }),
   });
+  const stopping = new AbortController();
   try {
     await startRecovery(cli, tenantry, options);
     // Neither waits for the other.
     const [pool] = await Promise.all([
       startExecutors(tenantry, options),
-      replica ? startBackups(cli, tenantry, options.logLevel) : undefined,
+      replica ? startBackups(screen, tenantry, options.logLevel, stopping.signal) : undefined,
     ]);
     // What is written is to be in the replica, with that durability.
     if (sample) await makeSampleTenants(tenantry);
@@ -275,19 +276,8 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     screen.note("Stopping: finishing what runs.");
     await Promise.all([server.close(graceMs), commands?.close()]);
   } finally {
+    stopping.abort();
     await tenantry.close(graceMs);
-  }
-}
-
-/** Without Litestream the tenants are served all the same, and everybody is told that nothing is backed up. */
-async function startBackups({ screen }: Cli, tenantry: Tenantry, logLevel: LogLevel): Promise<void> {
-  try {
-    const { replica, binary } = await tenantry.backups({ onEvent: serverLog(logLevel) });
-    screen.note(`Backups go to ${replica.shown}, by Litestream ${binary.version}.`);
-  } catch (error) {
-    if (!isTenantryError(error, "BACKUPS_UNAVAILABLE")) throw error;
-    screen.note(`Backups are OFF: ${error.message}`);
-    if (error.hint !== undefined) screen.note(error.hint);
   }
 }
 
