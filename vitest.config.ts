@@ -6,7 +6,12 @@ import { createApiKey } from "./src/auth/api-key.ts";
 import { ClosingLine } from "./test/support/closing-line.ts";
 
 // On a machine that others keep busy a process may be late. What passes only when it is run again is named at the end.
-const timeouts = { testTimeout: 60_000, hookTimeout: 120_000, retry: 1 };
+const common = {
+  setupFiles: ["./test/support/expected-patterns.ts"],
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  retry: 1,
+};
 
 export default defineConfig({
   test: {
@@ -16,7 +21,7 @@ export default defineConfig({
     projects: [
       {
         test: {
-          ...timeouts,
+          ...common,
           name: "node",
           include: ["test/**/*.test.ts"],
           exclude: ["test/workerd/**"],
@@ -29,7 +34,7 @@ export default defineConfig({
             miniflare: { bindings: { TENANTRY_ADMIN_KEY: (await createApiKey()).secret } },
           }),
         ],
-        test: { ...timeouts, name: "workerd", include: ["test/workerd/**/*.test.ts"] },
+        test: { ...common, name: "workerd", include: ["test/workerd/**/*.test.ts"] },
       },
     ],
   },

@@ -79,8 +79,8 @@ test("it is told what is wrong, and kept to what its key may do", async () => {
   await expect(reader.executeRaw(insert("a"))).rejects.toMatchObject({
     cause: { originalMessage: /Operation was blocked/ },
   });
-  await expect(reader.queryRaw(query("SELECT nothing FROM customers"))).rejects.toMatchObject({
-    cause: { originalMessage: /no such column: nothing/ },
+  await expect(reader.queryRaw(query("SELECT missing FROM customers"))).rejects.toMatchObject({
+    cause: { originalMessage: /no such column: missing/ },
   });
   const stranger = await adapterOf(server, { authToken: `${secret.slice(0, -1)}x` });
   await expect(stranger.queryRaw(COUNT)).rejects.toMatchObject({
