@@ -264,6 +264,11 @@ export interface Handle extends SqlRunner {
    * @throws {TenantryError} `INVALID_ARGUMENT` for one from before the database
    */
   restore?(bookmark: string): Promise<string>;
+  /**
+   * What a caller has noted of the database as it was opened, for the next time: it is there again only where nobody
+   * has written to the database since, and the driver could tell that without reading it. Anything may be forgotten.
+   */
+  note?: string | undefined;
   /** Bytes of the database, as the last statement saw it. */
   sizeBytes(): Promise<number>;
   /** Waits for nothing: whoever closes a handle has made sure that no one uses it. Idempotent. */

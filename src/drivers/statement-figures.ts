@@ -147,7 +147,7 @@ function noCounts(): Counts {
     elapsedMs: 0,
     rowsRead: 0,
     rowsWritten: 0,
-    durations: Array.from({ length: CLASSES }, () => 0),
+    durations: [],
     statements: new Map(),
     leastMs: 0,
   };

@@ -34,7 +34,7 @@ import { StoppedElsewhere } from "./stopped-elsewhere.ts";
 import type { TenantScope } from "./tenant-scope.ts";
 
 /** Milliseconds by which the catalog's time of the last opening may be behind. */
-const OPENED_WITHIN_MS = 60_000;
+const OPENED_WITHIN_MS = 600_000;
 
 /** What {@link Tenants} is made of. */
 export interface TenantsParts {
@@ -359,7 +359,12 @@ export class Tenants {
     };
     try {
       assertServing(await this.#unchanged(record));
-      await this.bringUp(record, handle);
+      // What nobody has written to since it was brought up is so still.
+      const { hash } = this.migrations;
+      if (handle.note !== hash || record.schemaHash !== hash) {
+        const { applied } = await this.bringUp(record, handle);
+        if (applied.length === 0) handle.note = hash;
+      }
       this.#touch(record, await handle.sizeBytes());
     } catch (error) {
       await close();

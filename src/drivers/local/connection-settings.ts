@@ -6,19 +6,33 @@ import type { StatementWatch } from "./statement-watch.ts";
 
 /** What a connection is opened with. */
 export interface ConnectionOptions {
-  /** `normal`: an acknowledged write survives a killed process; `full`: a power cut as well. */
-  readonly durability: "normal" | "full";
-  /** Bytes of page cache. */
-  readonly cacheBytes: number;
+  readonly settings: ConnectionSettings;
   /** Prepared statements kept. */
   readonly statementCacheEntries: number;
   /** Bytes that the database may grow to; 0 for no limit. */
   readonly maxBytes: number;
-  /** Pages of the log after which SQLite folds it into the database by itself. */
-  readonly checkpointPages: number;
   readonly watch?: StatementWatch;
   /** Shared by all connections of a driver. */
   readonly knownSql: KnownSql;
+}
+
+/** What {@link connectionSettings} is made from. */
+export interface ConnectionSettingsOptions {
+  /** `normal`: an acknowledged write survives a killed process; `full`: a power cut as well. */
+  readonly durability: "normal" | "full";
+  /** Bytes of page cache. */
+  readonly cacheBytes: number;
+  /** Pages of the log after which SQLite folds it into the database by itself. */
+  readonly checkpointPages: number;
+}
+
+/** The pragmas of a connection. */
+export interface ConnectionSettings {
+  readonly all: string;
+  /** The same for a new connection, of which some things hold already: each pragma takes some 5 µs. */
+  readonly ofNew: string;
+  /** The same where the database is known to have a write-ahead log. */
+  readonly ofNewWithLog: string;
 }
 
 /** Bytes to which a checkpoint cuts the write-ahead log, so that one large write does not keep its disk. */
@@ -36,9 +50,20 @@ export function limitSize(sqlite: Database.Database, maxBytes: number): void {
   sqlite.pragma(`max_page_count = ${pages}`);
 }
 
-/** What a new connection runs first. */
-export function pragmas({ durability, cacheBytes, checkpointPages }: ConnectionOptions): string {
-  return [
+/** How SQLite, as better-sqlite3 builds it, opens any database. A test holds it to that. */
+const BY_ITSELF: ReadonlySet<string> = new Set([
+  "PRAGMA foreign_keys = ON",
+  "PRAGMA wal_autocheckpoint = 1000",
+  "PRAGMA query_only = OFF",
+]);
+
+/** How it opens one with a log. */
+const WITH_LOG: ReadonlySet<string> = new Set(["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"]);
+
+/** The pragmas for all connections of a driver. */
+export function connectionSettings(options: ConnectionSettingsOptions): ConnectionSettings {
+  const { durability, cacheBytes, checkpointPages } = options;
+  const all = [
     "PRAGMA journal_mode = WAL",
     `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`,
     "PRAGMA foreign_keys = ON",
@@ -48,5 +73,11 @@ export function pragmas({ durability, cacheBytes, checkpointPages }: ConnectionO
     `PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT_BYTES}`,
     `PRAGMA cache_size = -${Math.max(1, Math.floor(cacheBytes / 1024))}`,
     "PRAGMA query_only = OFF",
-  ].join(";");
+  ];
+  const ofNew = all.filter((pragma) => !BY_ITSELF.has(pragma));
+  return {
+    all: all.join(";"),
+    ofNew: ofNew.join(";"),
+    ofNewWithLog: ofNew.filter((pragma) => !WITH_LOG.has(pragma)).join(";"),
+  };
 }

@@ -7,7 +7,7 @@ import type { ExecResult, ResultSet, RunOptions, StatementDescription, Statement
 import { d1Error } from "../d1-error.ts";
 import { noTransaction, readOnly } from "../transaction-error.ts";
 import { bindable } from "../parameter.ts";
-import { type ConnectionOptions, limitSize, pragmas } from "./connection-settings.ts";
+import { type ConnectionOptions, limitSize } from "./connection-settings.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
 import type { KnownSql, StatementText } from "./known-sql.ts";
 import { byName } from "./parameter-names.ts";
@@ -44,7 +44,7 @@ export class Connection {
   readonly #prepared: StatementCache<Prepared>;
   readonly #facts: ConnectionFacts;
   readonly #knownSql: KnownSql;
-  readonly #pragmas: string;
+  readonly #settings: string;
   #maxBytes = 0;
   readonly #watch: StatementWatch | undefined;
   /** As it was when somebody last asked. */
@@ -55,20 +55,20 @@ export class Connection {
   #reader: LocalRowReader | undefined;
 
   /**
-   * @param sizeBytes of the database, where that is known; 0 where it is not
+   * @param known of the database: its bytes, and that it has a write-ahead log; what is left out is not known
    * @throws what better-sqlite3 throws; nothing stays open then
    */
-  constructor(path: string, options: ConnectionOptions, sizeBytes = 0) {
+  constructor(path: string, options: ConnectionOptions, { sizeBytes = 0, hasLog = false } = {}) {
     const sqlite = new Database(path, { fileMustExist: true, timeout: 0 });
     try {
-      this.#pragmas = pragmas(options);
-      sqlite.exec(this.#pragmas);
+      sqlite.exec(hasLog ? options.settings.ofNewWithLog : options.settings.ofNew);
       if (options.maxBytes > 0) limitSize(sqlite, options.maxBytes);
     } catch (error) {
       sqlite.close();
       throw error;
     }
     this.sqlite = sqlite;
+    this.#settings = options.settings.all;
     this.#maxBytes = options.maxBytes;
     this.#facts = new ConnectionFacts(sqlite);
     this.#prepared = new StatementCache(options.statementCacheEntries);
@@ -118,7 +118,7 @@ export class Connection {
   reset(): void {
     this.sqlite.defaultSafeIntegers(false);
     this.sqlite.unsafeMode(false);
-    this.sqlite.exec(this.#pragmas);
+    this.sqlite.exec(this.#settings);
     if (this.#maxBytes > 0) limitSize(this.sqlite, this.#maxBytes);
     this.#sizeKnown = false;
   }

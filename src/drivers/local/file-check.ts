@@ -1,6 +1,6 @@
 // Owns seeing, before SQLite opens them, what SQLite takes for an empty database or an empty log.
 // Reads headers only: whatever lies deeper is integrity_check's.
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { TenantryError } from "../../tenantry-error.ts";
 
@@ -10,20 +10,41 @@ const WAL_HEADER_BYTES = 32;
 /** The first bytes of every SQLite 3 file. */
 const MAGIC = "SQLite format 3\0";
 
+/** Milliseconds that a file system's clock may stand still between two writes, and more. */
+const SAME_MOMENT_MS = 2_000;
+
+/** A database's file as it lies there. */
+export interface FileState {
+  /** 0 where there is none, or where a log may say otherwise. */
+  readonly sizeBytes: number;
+  /**
+   * The same again means that nothing has been written in between. undefined where that cannot be told: beside a log,
+   * and where the last write was just now, so that another may bear the same time.
+   */
+  readonly state: string | undefined;
+}
+
+const UNKNOWN: FileState = { sizeBytes: 0, state: undefined };
+
 /**
  * SQLite makes a new database of a file without a byte, and passes over a log whose first bytes are wrong,
  * with all the commits in it. About 10 µs.
- * @returns the bytes of the database; 0 where there is none, or where a log may say otherwise
  * @throws {TenantryError} `DATABASE_CORRUPT`
  */
-export function assertNotHollow(path: string): number {
-  const size = statSync(path, { throwIfNoEntry: false })?.size;
-  if (size === 0) throw hollow("The database file is empty.");
+export function assertNotHollow(path: string): FileState {
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file?.size === 0) throw hollow("The database file is empty.");
   const header = headerOfLog(`${path}-wal`);
-  if (header === undefined) return size ?? 0;
+  if (header === undefined) return file ? stateOf(file) : UNKNOWN;
   // A log begins with zeros where a power cut came before its first sync: nothing in it was promised.
-  if (header === 0 || (header & ~1) >>> 0 === WAL_MAGIC) return 0;
+  if (header === 0 || (header & ~1) >>> 0 === WAL_MAGIC) return UNKNOWN;
   throw hollow("What lies beside the database as its write-ahead log is none: commits would be lost.");
+}
+
+/** By the time of its last change, which unlike that of its last write nobody can set. */
+function stateOf({ ino, size, ctimeMs }: Stats): FileState {
+  const settled = Date.now() - ctimeMs > SAME_MOMENT_MS;
+  return { sizeBytes: size, state: settled ? `${ino} ${size} ${ctimeMs}` : undefined };
 }
 
 /** Whether a file begins as a SQLite 3 database does. */

@@ -8,6 +8,7 @@ import Database from "better-sqlite3";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type { DatabaseFiles, DatabaseLimits, DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
 import { Connection } from "./connection.ts";
+import { connectionSettings } from "./connection-settings.ts";
 import {
   copyDurably,
   databasePath,
@@ -21,6 +22,7 @@ import {
 } from "./database-file.ts";
 import { loadDump } from "./dump/load-dump.ts";
 import { assertNotHollow, isDatabase } from "./file-check.ts";
+import { type KnownFile, KnownFiles } from "./known-files.ts";
 import { KnownSql } from "./known-sql.ts";
 import { LocalHandle } from "./local-handle.ts";
 import type { LocalHandleOptions } from "./local-handle-options.ts";
@@ -141,28 +143,29 @@ export function localDriver({
     }),
   };
   const handleOptions: LocalHandleOptions = {
-    durability,
-    cacheBytes,
+    settings: connectionSettings({ durability, cacheBytes, checkpointPages }),
     statementCacheEntries,
     busyTimeoutMs,
     transactionTimeoutMs,
     maxSessions,
     maxBytes: maxDatabaseBytes,
-    checkpointPages,
     knownSql: new KnownSql(),
   };
+  const known = new KnownFiles(dir);
   const templates = new Map<string, Promise<string>>();
 
   const openHandle = async (
     path: string,
     options: LocalHandleOptions,
-    { create = false, sizeBytes = 0 } = {},
+    { create = false, file = undefined as KnownFile | undefined } = {},
   ): Promise<LocalHandle> => {
+    const about = file && { sizeBytes: file.sizeBytes, hasLog: file.unchanged };
     const shared = await retryWhileBusy(busyTimeoutMs, () => {
       if (create) new Database(path, { timeout: 0 }).close();
-      return new Connection(path, options, sizeBytes);
+      return new Connection(path, options, about);
     }).catch((error: unknown) => whyNotOpened(path, error));
-    return new LocalHandle(path, shared, parts, options, handleOptions);
+    file?.opened();
+    return new LocalHandle(path, shared, parts, options, handleOptions, file);
   };
   const openFile: LocalDriver["openFile"] = (path, { create = false } = {}) =>
     openHandle(path, handleOptions, { create });
@@ -293,12 +296,11 @@ export function localDriver({
       },
     },
     async open(name, limits) {
-      const path = databasePath(dir, name);
       try {
-        const sizeBytes = assertNotHollow(path);
-        return await openHandle(path, limited(watched(name), limits), { sizeBytes });
+        const file = known.look(name);
+        return await openHandle(file.path, limited(watched(name), limits), { file });
       } catch (error) {
-        if (!(await exists(path))) throw missing(name, error);
+        if (!(await exists(databasePath(dir, name)))) throw missing(name, error);
         return rethrowAsOurs(error);
       }
     },

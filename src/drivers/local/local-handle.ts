@@ -23,6 +23,7 @@ import { Busy, untilFree } from "./busy-file.ts";
 import { Connection } from "./connection.ts";
 import { copyToFile } from "./copy-to-file.ts";
 import { assertNewFile, removeDatabase } from "./database-file.ts";
+import type { KnownFile } from "./known-files.ts";
 import type { LocalHandleOptions, LocalHandleParts } from "./local-handle-options.ts";
 import { LocalTransaction } from "./local-transaction.ts";
 import { beginReading, nextPiece } from "./dump/dump-pieces.ts";
@@ -37,6 +38,7 @@ import type { TurnQueue } from "./turn-queue.ts";
 /** A tenant database in a file. Use it through a lease: see `handle-cache`. */
 export class LocalHandle implements Handle, SessionOwner {
   readonly path: string;
+  readonly #file: KnownFile | undefined;
   readonly #options: LocalHandleOptions;
   readonly #defaults: Pick<LocalHandleOptions, "maxBytes" | "transactionTimeoutMs">;
   #maxBytes: number;
@@ -50,15 +52,20 @@ export class LocalHandle implements Handle, SessionOwner {
   #shared: Connection;
   #closed = false;
 
-  /** @param defaults the bounds of a database that has none of its own */
+  /**
+   * @param defaults the bounds of a database that has none of its own
+   * @param file where it is one that its driver remembers
+   */
   constructor(
     path: string,
     shared: Connection,
     parts: LocalHandleParts,
     options: LocalHandleOptions,
     defaults: Pick<LocalHandleOptions, "maxBytes" | "transactionTimeoutMs"> = options,
+    file?: KnownFile,
   ) {
     this.path = path;
+    this.#file = file;
     this.#defaults = defaults;
     this.#maxBytes = options.maxBytes;
     this.#transactionTimeoutMs = options.transactionTimeoutMs;
@@ -75,6 +82,14 @@ export class LocalHandle implements Handle, SessionOwner {
       timeoutMs: options.busyTimeoutMs,
       onTimeout: () => busy(`All ${options.maxSessions} connections of this tenant are taken.`),
     });
+  }
+
+  get note(): string | undefined {
+    return this.#file?.note;
+  }
+
+  set note(note: string | undefined) {
+    if (this.#file) this.#file.note = note;
   }
 
   run(statement: Statement, options?: RunOptions): Promise<ResultSet> {
