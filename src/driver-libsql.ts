@@ -6,6 +6,7 @@ export {
   DEFAULT_MAX_ANSWER_BYTES,
   DEFAULT_MAX_CONCURRENT_REQUESTS,
   DEFAULT_REQUEST_TIMEOUT_MS,
+  DEFAULT_SYNC_TIMEOUT_MS,
   type LibsqlDriverOptions,
   type TokenRequest,
 } from "./drivers/libsql/libsql-options.ts";

@@ -1,11 +1,11 @@
 // Owns the client of one libSQL database: making it, making it anew when its token is refused, and one call of it
-// with its faults and retries. Knows no statements.
+// with its faults and retries. Knows no statements, nor replicas (libsql-replica.ts).
 import { FifoLock } from "../../fifo-lock.ts";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type { RemoteCalls } from "../remote/remote-calls.ts";
 import { faultError, RemoteFault } from "../remote/remote-fault.ts";
 import { fromLibsql } from "./libsql-error.ts";
-import type { LibsqlClient, LibsqlTransactionLike } from "./libsql-library.ts";
+import type { LibsqlClient, LibsqlRunner, LibsqlTransactionLike } from "./libsql-library.ts";
 
 /** Milliseconds that a write of a file waits for other writers of this process. */
 const WRITE_TIMEOUT_MS = 5_000;
@@ -25,8 +25,28 @@ export interface LibsqlConnectionOptions {
   readonly local: boolean;
 }
 
-/** A libSQL database as something that can be called. */
-export class LibsqlConnection {
+/** A libSQL database as something that can be called: itself, or a replica of it. */
+export interface LibsqlCalls {
+  /** The database's name, for errors. */
+  readonly name: string;
+  /** Whether what writes runs in a file of this machine. */
+  readonly local: boolean;
+  /**
+   * Calls it, again where that is safe.
+   * @param writes whether it may have written when it fails
+   * @throws {TenantryError} `DATABASE_UNREACHABLE`, `DATABASE_REFUSED`, `DATABASE_THROTTLED`, `DATABASE_MISSING`,
+   * `OUTCOME_UNKNOWN`, and those of SQL
+   */
+  call<T>(writes: boolean, fn: (client: LibsqlRunner) => Promise<T>): Promise<T>;
+  /** Begins a transaction, which is the caller's to end. @throws {TenantryError} as {@link call} does */
+  begin(mode: "write" | "deferred"): Promise<LibsqlTransactionLike>;
+  /** What a failed call that was not made here stands for. */
+  explain(error: unknown, writes: boolean): TenantryError;
+  close(): void | Promise<void>;
+}
+
+/** {@link LibsqlCalls} of a database by a client of its own. */
+export class LibsqlConnection implements LibsqlCalls {
   readonly name: string;
   readonly local: boolean;
   readonly #options: LibsqlConnectionOptions;
@@ -42,13 +62,7 @@ export class LibsqlConnection {
     if (options.local) this.#writers = new FifoLock({ timeoutMs: WRITE_TIMEOUT_MS, onTimeout: busy });
   }
 
-  /**
-   * Calls the client, again where that is safe.
-   * @param writes whether it may have written when it fails
-   * @throws {TenantryError} `DATABASE_UNREACHABLE`, `DATABASE_REFUSED`, `DATABASE_THROTTLED`, `DATABASE_MISSING`,
-   * `OUTCOME_UNKNOWN`, and those of SQL
-   */
-  async call<T>(writes: boolean, fn: (client: LibsqlClient) => Promise<T>): Promise<T> {
+  async call<T>(writes: boolean, fn: (client: LibsqlRunner) => Promise<T>): Promise<T> {
     const release = writes ? await this.#writers?.acquire() : undefined;
     try {
       return await this.#call(writes, fn);
@@ -57,7 +71,6 @@ export class LibsqlConnection {
     }
   }
 
-  /** Begins a transaction, which is the caller's to end. @throws {TenantryError} as {@link call} does */
   async begin(mode: "write" | "deferred"): Promise<LibsqlTransactionLike> {
     const release = mode === "write" ? await this.#writers?.acquire() : undefined;
     try {
@@ -78,7 +91,6 @@ export class LibsqlConnection {
     }
   }
 
-  /** What a failed call that was not made here stands for. */
   explain(error: unknown, writes: boolean): TenantryError {
     const found = fromLibsql(error);
     return found instanceof RemoteFault ? faultError(found, this.name, writes) : found;

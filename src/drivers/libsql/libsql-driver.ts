@@ -1,7 +1,7 @@
 // Owns libSQL databases as a driver: remote ones, embedded replicas, and libSQL files of this machine.
 // Does not know which of them are tenants, nor which are open.
 import { randomUUID } from "node:crypto";
-import { access, mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TenantryError } from "../../tenantry-error.ts";
@@ -9,11 +9,15 @@ import type { DatabaseSource, Driver, StagedDatabase } from "../driver.ts";
 import { RemoteCalls } from "../remote/remote-calls.ts";
 import { stageRemote } from "../remote/remote-provisioner.ts";
 import { RemoteSql } from "../remote/remote-sql.ts";
-import { LibsqlConnection } from "./libsql-connection.ts";
-import { libsqlFetch } from "./libsql-fetch.ts";
+import { type LibsqlCalls, LibsqlConnection } from "./libsql-connection.ts";
+import { libsqlFetch, type LibsqlToken } from "./libsql-fetch.ts";
 import { LibsqlHandle } from "./libsql-handle.ts";
-import { type LibsqlConfig, loadLibsql } from "./libsql-library.ts";
-import { type LibsqlDriverOptions, libsqlSettings, placeOf } from "./libsql-options.ts";
+import { type LibsqlClient, type LibsqlConfig, loadLibsql } from "./libsql-library.ts";
+import { isThere, LIBSQL_SUFFIXES } from "./libsql-replica-file.ts";
+import { ReplicaSource } from "./libsql-replica-source.ts";
+import { LibsqlReplica } from "./libsql-replica.ts";
+import { Synchroniser } from "./libsql-synchroniser.ts";
+import { type LibsqlDriverOptions, libsqlSettings, noFile, placeOf, primaryOf } from "./libsql-options.ts";
 
 export const LIBSQL_DRIVER_NAME = "libsql";
 
@@ -39,24 +43,29 @@ export function libsqlDriver(options: LibsqlDriverOptions): LibsqlDriver {
   const { name: driverName = LIBSQL_DRIVER_NAME, provisioner, authToken, syncUrl } = settings;
   const sql = new RemoteSql();
   const calls = new RemoteCalls(settings.maxRetries);
+  const renewable = typeof authToken === "function";
+  const synchroniser = new Synchroniser(settings.syncTimeoutMs);
 
-  const tokenOf = async (name: string, renew: boolean): Promise<string | undefined> =>
-    typeof authToken === "function" ? authToken(name, { renew }) : authToken;
+  /** The token of a database, kept until another one is asked for. */
+  const tokenOf = (name: string): LibsqlToken => {
+    let token: Promise<string | undefined> | undefined;
+    return (renew) => {
+      if (!renew && token) return token;
+      const asked = (async () =>
+        typeof authToken === "function" ? authToken(name, { renew }) : authToken)();
+      asked.catch(() => (token = undefined));
+      return (token = asked);
+    };
+  };
 
-  const openAt = (
+  const connectionAt = (
     name: string,
     url: string,
-    { primary, log = true }: { readonly primary?: string | undefined; readonly log?: boolean } = {},
-  ): LibsqlHandle => {
+    { token = tokenOf(name), log = true }: { readonly token?: LibsqlToken; readonly log?: boolean } = {},
+  ): LibsqlConnection => {
     const file = url.startsWith("file:");
     const http = /^(?:libsql|https?):/.test(url);
-    let token: Promise<string | undefined> | undefined;
-    const connect = async (renew: boolean): ReturnType<typeof open> => {
-      if (renew || token === undefined) token = tokenOf(name, renew);
-      token.catch(() => (token = undefined));
-      return open();
-    };
-    const open = async () => {
+    const connect = async (renew: boolean): Promise<LibsqlClient> => {
       const { createClient } = await loadLibsql();
       const config: LibsqlConfig = {
         url,
@@ -64,45 +73,53 @@ export function libsqlDriver(options: LibsqlDriverOptions): LibsqlDriver {
         concurrency: settings.maxConcurrentRequests,
       };
       if (http) {
-        config.fetch = libsqlFetch({
-          token: (renew) => (renew || token === undefined ? (token = tokenOf(name, renew)) : token),
-          renewable: typeof authToken === "function",
-          requestTimeoutMs: settings.requestTimeoutMs,
-          maxAnswerBytes: settings.maxAnswerBytes,
-        });
-      } else {
-        const bearer = await token;
+        config.fetch = libsqlFetch({ ...settings, token, renewable });
+      } else if (!file) {
+        const bearer = await token(renew);
         if (bearer !== undefined) config.authToken = bearer;
       }
-      if (primary !== undefined) {
-        config.syncUrl = primary;
-        if (settings.syncIntervalMs !== undefined) config.syncInterval = settings.syncIntervalMs / 1000;
-      }
       const client = createClient(config);
-      if (primary !== undefined) await client.sync();
-      else if (file && log) await client.execute({ sql: "PRAGMA journal_mode = WAL", args: [] });
+      if (file && log) await client.execute({ sql: "PRAGMA journal_mode = WAL", args: [] });
       return client;
     };
-    const connection = new LibsqlConnection({
+    return new LibsqlConnection({
       name,
       connect,
-      renewable: !http && typeof authToken === "function",
+      renewable: !http && !file && renewable,
       calls,
-      callTimeoutMs: http || (file && primary === undefined) ? 0 : settings.requestTimeoutMs,
+      callTimeoutMs: http || file ? 0 : settings.requestTimeoutMs,
       local: file,
     });
-    return new LibsqlHandle(connection, { sql, transactionTimeoutMs: settings.transactionTimeoutMs });
+  };
+
+  const handleOf = (connection: LibsqlCalls): LibsqlHandle =>
+    new LibsqlHandle(connection, { sql, transactionTimeoutMs: settings.transactionTimeoutMs });
+
+  const openAt = (name: string, url: string, log = true): LibsqlHandle =>
+    handleOf(connectionAt(name, url, { log }));
+
+  const openReplica = async (name: string, url: string): Promise<LibsqlHandle> => {
+    if (!url.startsWith("file:")) throw noFile();
+    const path = pathOf(url);
+    await mkdir(dirname(path), { recursive: true });
+    const primary = await primaryOf(settings.syncUrl ?? "", name);
+    const token = tokenOf(name);
+    return handleOf(
+      new LibsqlReplica({
+        here: connectionAt(name, url, { log: false }),
+        primary: connectionAt(name, `${primary}/`, { token }),
+        source: new ReplicaSource({ ...settings, url, path, primary, token, renewable, synchroniser, calls }),
+        maxWaitMs: settings.requestTimeoutMs,
+        syncIntervalMs: settings.syncIntervalMs,
+      }),
+    );
   };
 
   const openTenant = async (name: string): Promise<LibsqlHandle> => {
     const url = await placeOf(settings.url, name);
-    const primary = syncUrl === undefined ? undefined : await placeOf(syncUrl, name);
-    if (url.startsWith("file:")) {
-      const path = pathOf(url);
-      if (primary === undefined && !(await isThere(path))) throw missing(name);
-      await mkdir(dirname(path), { recursive: true });
-    }
-    const handle = openAt(name, url, { primary });
+    if (syncUrl === undefined && url.startsWith("file:") && !(await isThere(pathOf(url))))
+      throw missing(name);
+    const handle = syncUrl === undefined ? openAt(name, url) : await openReplica(name, url);
     try {
       // The first question is whether it is there.
       await handle.sizeBytes();
@@ -131,7 +148,7 @@ export function libsqlDriver(options: LibsqlDriverOptions): LibsqlDriver {
       return stagedFile(staged, path, 0);
     }
     // Without a write-ahead log: the library may close a file later than it says, and the log would stay behind.
-    const handle = openAt(name, `file:${staged}`, { log: false });
+    const handle = openAt(name, `file:${staged}`, false);
     try {
       await source.build(handle);
       return stagedFile(staged, path, await handle.sizeBytes());
@@ -175,7 +192,7 @@ export function libsqlDriver(options: LibsqlDriverOptions): LibsqlDriver {
     async remove(name) {
       const url = await placeOf(settings.url, name);
       await provisioner?.remove(name);
-      if (url.startsWith("file:")) await removeFile(pathOf(url));
+      if (url.startsWith("file:")) await synchroniser.between(() => removeFile(pathOf(url)));
     },
   } satisfies LibsqlDriver;
 }
@@ -193,24 +210,12 @@ function stagedFile(staged: string, path: string, sizeBytes: number): StagedData
 }
 
 async function removeFile(path: string): Promise<void> {
-  for (const suffix of ["", "-wal", "-shm", "-info", "-client_wal_index"]) {
-    await rm(`${path}${suffix}`, { force: true });
-  }
+  for (const suffix of LIBSQL_SUFFIXES) await rm(`${path}${suffix}`, { force: true });
 }
 
 /** The path of a `file:` URL, absolute or from here. */
 function pathOf(url: string): string {
   return url.startsWith("file:///") ? fileURLToPath(url) : url.slice("file:".length).replace(/\?.*$/s, "");
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
-    throw error;
-  }
 }
 
 function missing(name: string): TenantryError {

@@ -18,6 +18,8 @@ const BY_CODE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   SQLITE_IOERR: ["DATABASE_IO", "Look at the disk."],
   SQLITE_CONSTRAINT: ["CONSTRAINT", ""],
   SQLITE_AUTH: ["SQL_REFUSED", "The remote does not allow this statement."],
+  SQL_REFUSED: ["SQL_REFUSED", "The remote does not allow this statement."],
+  READ_ONLY: ["READ_ONLY", "The driver's token only reads."],
   BLOCKED: ["DATABASE_REFUSED", "Its owner has blocked this, or the driver's token has not the right."],
   SQL_NO_STATEMENT: ["SQL_NO_STATEMENT", ""],
   SQL_MANY_STATEMENTS: ["SQL_MANY_STATEMENTS", "Send one statement at a time, or several with batch()."],
@@ -47,17 +49,18 @@ export function fromLibsql(error: unknown): RemoteFault | TenantryError {
   const ours = oursWithin(error);
   if (ours) return ours;
   if (!(error instanceof Error)) return new TenantryError("INTERNAL", String(error), { cause: error });
-  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  const code = ("code" in error && typeof error.code === "string" && error.code) || undefined;
   const words = wordsOf(error);
+  const aboutSql = code !== undefined && /^SQL(?:ITE)?_/.test(code);
+  if (!aboutSql && (code?.startsWith("AUTH_") || /\b401\b|unauthori[sz]ed/i.test(words))) {
+    return new RemoteFault("refused", "refuses our credentials", { cause: error });
+  }
   if (code === undefined) {
     // An answer that is no JSON, or ends in its midst; a replica whose primary does not answer.
     return new RemoteFault("unreachable", "gave an answer that is not one of libSQL's", {
       mayHaveRun: true,
       cause: error,
     });
-  }
-  if (code.startsWith("AUTH_") || /\b401\b|unauthori[sz]ed/i.test(words)) {
-    return new RemoteFault("refused", "refuses our credentials", { cause: error });
   }
   if (code === "SQL_PARSE_ERROR" || code === "SQL_INPUT_ERROR") {
     return d1Error("SQL_ERROR", `${words}: SQLITE_ERROR`, {

@@ -14,8 +14,8 @@ import type {
 } from "../driver.ts";
 import type { RemoteSql, RemoteStatement } from "../remote/remote-sql.ts";
 import { scriptOutcome, scriptStatements } from "../remote/script-statements.ts";
-import type { LibsqlConnection } from "./libsql-connection.ts";
-import type { LibsqlClient, LibsqlResult, LibsqlStatement, LibsqlTransactionLike } from "./libsql-library.ts";
+import type { LibsqlCalls } from "./libsql-connection.ts";
+import type { LibsqlResult, LibsqlRunner, LibsqlStatement, LibsqlTransactionLike } from "./libsql-library.ts";
 import { toResultSet } from "./libsql-result.ts";
 import { asLibsql, execStatements, toArgument } from "./libsql-statements.ts";
 import { LibsqlSession } from "./libsql-session.ts";
@@ -38,13 +38,13 @@ const NO_OPTIONS: RunOptions = {};
 
 /** A tenant database behind `@libsql/client`. Use it through a lease: see `handle-cache`. */
 export class LibsqlHandle implements Handle {
-  readonly #connection: LibsqlConnection;
+  readonly #connection: LibsqlCalls;
   readonly #options: LibsqlHandleOptions;
   #sizeBytes = 0;
   /** Whether the size may be another than it was. */
   #sizeStale = true;
 
-  constructor(connection: LibsqlConnection, options: LibsqlHandleOptions) {
+  constructor(connection: LibsqlCalls, options: LibsqlHandleOptions) {
     this.#connection = connection;
     this.#options = options;
   }
@@ -168,10 +168,10 @@ export class LibsqlHandle implements Handle {
   }
 
   async close(): Promise<void> {
-    this.#connection.close();
+    await this.#connection.close();
   }
 
-  #call<T>(writes: boolean, fn: (client: LibsqlClient) => Promise<T>): Promise<T> {
+  #call<T>(writes: boolean, fn: (client: LibsqlRunner) => Promise<T>): Promise<T> {
     if (writes) this.#sizeStale = true;
     return this.#connection.call(writes, fn);
   }

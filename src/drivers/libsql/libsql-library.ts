@@ -25,12 +25,16 @@ export interface LibsqlTransactionLike {
   close(): void;
 }
 
-/** A client of one database. */
-export interface LibsqlClient {
+/** What runs statements, each on its own or all or none. */
+export interface LibsqlRunner {
   execute(statement: LibsqlStatement): Promise<LibsqlResult>;
   batch(statements: LibsqlStatement[], mode: "write" | "deferred"): Promise<LibsqlResult[]>;
   /** A batch with foreign keys off. */
   migrate(statements: LibsqlStatement[]): Promise<LibsqlResult[]>;
+}
+
+/** A client of one database. */
+export interface LibsqlClient extends LibsqlRunner {
   transaction(mode: "write" | "deferred"): Promise<LibsqlTransactionLike>;
   sync(): Promise<unknown>;
   close(): void;
@@ -41,8 +45,6 @@ export interface LibsqlConfig {
   url: string;
   authToken?: string;
   syncUrl?: string;
-  /** Seconds. */
-  syncInterval?: number;
   intMode: "bigint";
   /** Gives what of a `Response` the library reads. */
   fetch?: (request: Request) => Promise<unknown>;

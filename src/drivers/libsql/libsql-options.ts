@@ -7,6 +7,7 @@ import { DEFAULT_MAX_RETRIES } from "../remote/remote-calls.ts";
 import type { RemoteProvisioner } from "../remote/remote-provisioner.ts";
 
 export const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
+export const DEFAULT_SYNC_TIMEOUT_MS = 60_000;
 export const DEFAULT_LIBSQL_TRANSACTION_TIMEOUT_MS = 5_000;
 export const DEFAULT_MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 export const DEFAULT_MAX_CONCURRENT_REQUESTS = 20;
@@ -41,6 +42,8 @@ export interface LibsqlDriverOptions {
   readonly syncUrl?: string | ((name: string) => string | Promise<string>) | undefined;
   /** Milliseconds between two synchronisations of a replica, at least 1000. @default only at opening and after writes */
   readonly syncIntervalMs?: number | undefined;
+  /** Milliseconds that one synchronisation of a replica may take, its first included. @default 60000 */
+  readonly syncTimeoutMs?: number | undefined;
   /** Makes and removes databases with their tenants: `tursoProvisioner()`. @default they are there already */
   readonly provisioner?: RemoteProvisioner | undefined;
   /** Milliseconds that one request may take. @default 10000 */
@@ -69,6 +72,7 @@ const OPTIONS = v.strictObject({
   authToken: v.optional(v.union([v.string(), v.custom<never>(isFunction)], "is a text or a function")),
   syncUrl: v.optional(place),
   syncIntervalMs: v.optional(v.pipe(v.number(), v.minValue(1000, "is at least 1000"))),
+  syncTimeoutMs: v.optional(count),
   provisioner: v.optional(v.custom<RemoteProvisioner>((value) => typeof value === "object")),
   requestTimeoutMs: v.optional(count),
   transactionTimeoutMs: v.optional(count),
@@ -82,6 +86,7 @@ const OPTIONS = v.strictObject({
 
 /** The options with their defaults. */
 export interface LibsqlSettings extends LibsqlDriverOptions {
+  readonly syncTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly transactionTimeoutMs: number;
   readonly maxRetries: number;
@@ -103,10 +108,12 @@ export function libsqlSettings(given: LibsqlDriverOptions): LibsqlSettings {
     assertPlace(place);
   }
   if (options.syncUrl !== undefined && typeof options.url === "string" && !options.url.startsWith("file:")) {
-    throw invalid("a replica's url is not a file", 'Give url: "file:./replicas/{tenant}.db" beside syncUrl.');
+    throw noFile();
   }
+  if (typeof options.syncUrl === "string") assertPrimary(options.syncUrl);
   return {
     ...options,
+    syncTimeoutMs: options.syncTimeoutMs ?? DEFAULT_SYNC_TIMEOUT_MS,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     transactionTimeoutMs: options.transactionTimeoutMs ?? DEFAULT_LIBSQL_TRANSACTION_TIMEOUT_MS,
     maxRetries: options.maxRetries ?? DEFAULT_MAX_RETRIES,
@@ -117,9 +124,34 @@ export function libsqlSettings(given: LibsqlDriverOptions): LibsqlSettings {
 
 /** The URL of a database by a template or a function. @throws {TenantryError} `INVALID_OPTION` */
 export async function placeOf(place: LibsqlDriverOptions["url"], name: string): Promise<string> {
+  const url = await urlOf(place, name);
+  return url.startsWith("file:") ? url : withSlash(url);
+}
+
+/** The URL of a replica's primary. The native library puts `/info` and others behind it as it is. */
+export async function primaryOf(place: LibsqlDriverOptions["url"], name: string): Promise<string> {
+  const url = await urlOf(place, name);
+  assertPrimary(url);
+  return url.replace(/\/+$/, "");
+}
+
+function assertPrimary(url: string): void {
+  if (/^(?:libsql|https?):/.test(url)) return;
+  throw invalid(
+    `${JSON.stringify(withoutQuery(url))} is no primary to synchronise with`,
+    "A syncUrl begins with libsql:, https: or http:.",
+  );
+}
+
+/** The error for a replica that is to lie somewhere else than in a file. */
+export function noFile(): TenantryError {
+  return invalid("a replica's url is not a file", 'Give url: "file:./replicas/{tenant}.db" beside syncUrl.');
+}
+
+async function urlOf(place: LibsqlDriverOptions["url"], name: string): Promise<string> {
   const url = typeof place === "string" ? place.replaceAll(TENANT, name) : await place(name);
   assertPlace(url);
-  return url.startsWith("file:") ? url : withSlash(url);
+  return url;
 }
 
 function assertPlace(url: string): void {

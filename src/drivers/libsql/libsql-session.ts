@@ -12,7 +12,7 @@ import type {
   StatementDescription,
 } from "../driver.ts";
 import type { RemoteSql } from "../remote/remote-sql.ts";
-import type { LibsqlConnection } from "./libsql-connection.ts";
+import type { LibsqlCalls } from "./libsql-connection.ts";
 import type { LibsqlTransactionLike } from "./libsql-library.ts";
 import { LibsqlTransaction } from "./libsql-transaction.ts";
 import { hasEnded } from "../transaction-error.ts";
@@ -23,7 +23,7 @@ export interface LibsqlSessionParts {
   readonly handle: SqlRunner & {
     begin(mode: "write" | "deferred"): Promise<LibsqlTransactionLike>;
   };
-  readonly connection: LibsqlConnection;
+  readonly connection: LibsqlCalls;
   readonly sql: RemoteSql;
   readonly transactionTimeoutMs: number;
 }

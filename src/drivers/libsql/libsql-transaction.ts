@@ -4,7 +4,7 @@ import type { TenantryError } from "../../tenantry-error.ts";
 import type { ExecResult, ResultSet, RunOptions, SqlRunner, Statement } from "../driver.ts";
 import type { RemoteSql, RemoteStatement } from "../remote/remote-sql.ts";
 import { hasEnded } from "../transaction-error.ts";
-import type { LibsqlConnection } from "./libsql-connection.ts";
+import type { LibsqlCalls } from "./libsql-connection.ts";
 import type { LibsqlResult, LibsqlStatement, LibsqlTransactionLike } from "./libsql-library.ts";
 import { toResultSet } from "./libsql-result.ts";
 import { asLibsql, execStatements } from "./libsql-statements.ts";
@@ -12,7 +12,7 @@ import { asLibsql, execStatements } from "./libsql-statements.ts";
 /** What a {@link LibsqlTransaction} is made of. */
 export interface LibsqlTransactionParts {
   readonly inner: LibsqlTransactionLike;
-  readonly connection: LibsqlConnection;
+  readonly connection: LibsqlCalls;
   readonly sql: RemoteSql;
   readonly readOnly: boolean;
   /** Bytes of the database when they were last asked for. */
