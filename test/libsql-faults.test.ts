@@ -59,6 +59,14 @@ test("a read goes on after 502s and web pages; what stays so is told", async () 
   await expect(handle.run(COUNT)).rejects.toMatchObject({ code: "DATABASE_UNREACHABLE" });
 });
 
+test("SQL that speaks of credentials is SQL all the same", async () => {
+  const { handle } = await remote();
+  await expect(handle.run({ sql: "SELECT unauthorized FROM t", params: [] })).rejects.toMatchObject({
+    code: "SQL_ERROR",
+    message: "D1_ERROR: no such column: unauthorized: SQLITE_ERROR",
+  });
+});
+
 test("a write whose answer is lost is not sent again, and is told as unknown", async () => {
   const made = await remote();
   const { server, handle } = made;

@@ -9,6 +9,7 @@ import { libsqlDriver } from "../src/drivers/libsql/libsql-driver.ts";
 import type { LibsqlHandle } from "../src/drivers/libsql/libsql-handle.ts";
 import type { LibsqlDriverOptions } from "../src/drivers/libsql/libsql-options.ts";
 import { LibsqlPrimary } from "./support/libsql-primary.ts";
+import { NO_SMALL_DISK, smallDisk } from "./support/small-disk.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 
 const NOTES = { sql: "SELECT body FROM notes ORDER BY id", params: [] };
@@ -80,6 +81,7 @@ test("what is written goes to the primary, and is read here at once, in every wa
     }),
   ).rejects.toThrow("no");
   await expect(write(handle, null as never)).rejects.toMatchObject({ code: "CONSTRAINT" });
+  await expect(handle.exec("DELETE FROM d1_migrations")).rejects.toMatchObject({ code: "SQL_REFUSED" });
   expect(await notesOf(handle)).toEqual(all);
   await Promise.all(Array.from({ length: 8 }, (_, n) => write(handle, String(n))));
   expect(await notesOf(handle)).toHaveLength(14);
@@ -243,6 +245,26 @@ test("a file that is no replica is moved aside as it is", async () => {
   expect(await notesOf(await open())).toEqual([]);
   expect((await readdir(dir)).filter((name) => name.endsWith(".orphan"))).toHaveLength(1);
 });
+
+test.skipIf(NO_SMALL_DISK)(
+  "a full disk costs no write: it is read at the primary until there is room",
+  async () => {
+    const primary = await LibsqlPrimary.start("acme");
+    const { dir, grow } = await smallDisk(200_000);
+    const { driver, open } = await replicas(primary, { url: `file:${join(dir, "{tenant}.db")}` });
+    const handle = await open();
+    await primary.do("write", "acme", "INSERT INTO notes (body) VALUES (hex(zeroblob(1000000)))");
+    await write(handle, "small");
+    const ends = { sql: "SELECT substr(body, -5) AS end FROM notes ORDER BY id", params: [] };
+    const both = [{ end: "00000" }, { end: "small" }];
+    expect((await handle.run(ends)).rows).toEqual(both);
+    await expect(driver.open("acme")).rejects.toMatchObject({ code: "DATABASE_FULL" });
+    grow(20_000_000);
+    expect((await handle.run(ends)).rows).toEqual(both);
+    await primary.do("away");
+    expect((await handle.run(ends)).rows).toEqual(both);
+  },
+);
 
 test("a replica is removed with all its files, while it is synchronised too", async () => {
   const primary = await LibsqlPrimary.start("acme");

@@ -7,13 +7,19 @@ import { tempFolder } from "./temp-folder.ts";
 export const NO_SMALL_DISK: string | undefined = whyNot();
 
 /** A folder on a disk of its own. */
-export async function smallDisk(
-  bytes: number,
-): Promise<{ readonly dir: string; readonly remount: (mode: "ro" | "rw") => void }> {
+export async function smallDisk(bytes: number): Promise<{
+  readonly dir: string;
+  readonly remount: (mode: "ro" | "rw") => void;
+  readonly grow: (bytes: number) => void;
+}> {
   const dir = await tempFolder();
   mount("-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", dir);
   onTestFinished(() => void execFileSync("umount", ["--lazy", dir]));
-  return { dir, remount: (mode) => mount("-o", `remount,${mode}`, dir) };
+  return {
+    dir,
+    remount: (mode) => mount("-o", `remount,${mode}`, dir),
+    grow: (size) => mount("-o", `remount,size=${size}`, dir),
+  };
 }
 
 function mount(...args: string[]): void {

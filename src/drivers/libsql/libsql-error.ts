@@ -4,7 +4,10 @@ import { type ErrorCode, TenantryError } from "../../tenantry-error.ts";
 import { d1Error } from "../d1-error.ts";
 import { RemoteFault } from "../remote/remote-fault.ts";
 
-/** By the library's code. What is not here and begins with `SQLITE_` is the caller's SQL. */
+/**
+ * By the library's code, which may be an extended one of SQLite. What is not here and begins with `SQLITE_` is the
+ * caller's SQL.
+ */
 const BY_CODE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   SQLITE_BUSY: ["DATABASE_BUSY", "Somebody else is writing to it. Try again."],
   SQLITE_LOCKED: ["DATABASE_BUSY", "Another statement is using it. Try again."],
@@ -68,7 +71,7 @@ export function fromLibsql(error: unknown): RemoteFault | TenantryError {
       cause: asCause(words, error),
     });
   }
-  const [ours2, hint] = BY_CODE[code] ?? [undefined, ""];
+  const [ours2, hint] = BY_CODE[code] ?? BY_CODE[/^SQLITE_[A-Z]+/.exec(code)?.[0] ?? ""] ?? [undefined, ""];
   if (ours2 === undefined && !/^SQLITE_(?!UNKNOWN)/.test(code)) {
     return new RemoteFault("unreachable", `gave an answer that is not one of libSQL's (${code})`, {
       mayHaveRun: true,
