@@ -2,6 +2,7 @@
 // Decides nothing: what an answer means for a tenant is the hot set's business.
 import { Agent, request } from "node:http";
 import { text } from "node:stream/consumers";
+import { litestreamWords } from "./litestream-words.ts";
 
 /** Milliseconds that an answer may take beyond what the call itself may. */
 const ANSWER_SLACK_MS = 5_000;
@@ -93,7 +94,10 @@ export class LitestreamClient {
     }
     if (status === 200) return value;
     const { error } = value as { error?: unknown };
-    throw new LitestreamError(status, `Litestream answered ${path} with ${status}: ${String(error)}`);
+    throw new LitestreamError(
+      status,
+      `Litestream answered ${path} with ${status}: ${litestreamWords(String(error))}`,
+    );
   }
 
   #send(

@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { TenantryError } from "../tenantry-error.ts";
 import { PRIVATE_FOLDER } from "./leftover-processes.ts";
 import { type LitestreamBinary, litestreamEnv } from "./litestream-binary.ts";
+import { litestreamWords } from "./litestream-words.ts";
 
 /** What a run failed with, before anybody knows what it means. */
 export class LitestreamFailure extends Error {
@@ -16,6 +17,9 @@ export class LitestreamFailure extends Error {
 
 /** What it logs; some of its commands do so among their answer. */
 const LOG_LINE = /^time=\S+ level=.*\n?/gm;
+
+/** Milliseconds that a listing may take. Its clients of Azure and of Google try for ever to reach what is away. */
+const LIST_TIMEOUT_MS = 20_000;
 
 /** A URL with a password in it. */
 const WITH_PASSWORD = /:\/\/[^/@\s]*:[^/@\s]+@/;
@@ -51,20 +55,26 @@ async function run(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   signal?.throwIfAborted();
-  const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], signal, env: litestreamEnv() });
+  const child = spawn(path, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    signal,
+    env: litestreamEnv(),
+    // It writes nothing that would have to be put in order.
+    ...(args[0] === "ltx" && { timeout: LIST_TIMEOUT_MS, killSignal: "SIGKILL" }),
+  });
   const exit = Promise.withResolvers<number | null>();
   child.once("error", exit.reject);
   child.once("close", exit.resolve);
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit.promise]);
+  if (child.signalCode !== null) throw new LitestreamFailure(`timed out, or ended by ${child.signalCode}`);
   if (code === 0) return stdout.replaceAll(LOG_LINE, "");
-  const [last = ""] = stderr.trim().split("\n").slice(-1);
-  const words = last.replace(/^Error: /, "") || `exit code ${code}`;
+  const words = litestreamWords(stderr) || `exit code ${code}`;
   throw new LitestreamFailure(words.replaceAll(/:\/\/[^/@\s]+@/g, "://"));
 }
 
 /** What can be wrong on the way to a replica, by Litestream's and the services' words. */
 const UNREACHABLE =
-  /connection refused|connection reset|no such host|timeout|timed out|deadline exceeded|AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket|StatusCode: (?:4(?:01|03)|5\d\d)|aws config|credentials|handshake|permission denied/i;
+  /connection refused|connection reset|no such host|timeout|timed out|deadline exceeded|AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket|ContainerNotFound|bucket doesn't exist|(?:StatusCode:|was answered|googleapi: Error) (?:4(?:01|03)|5\d\d)|aws config|credentials|handshake|permission denied/i;
 
 /** The error of ours for a failure while `what` was read, such as `Tenant "acme" in s3://bucket/tenants`. */
 export function fromLitestream(error: unknown, what: string): unknown {
