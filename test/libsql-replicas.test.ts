@@ -205,7 +205,10 @@ test("from a primary that synchronises by gRPC, as sqld does, it is the same", a
   const primary = await LibsqlPrimary.start("acme");
   await primary.do("beOlder");
   await primary.do("write", "acme", "INSERT INTO notes (body) VALUES ('before')");
-  const { dir, open } = await replicas(primary, { syncIntervalMs: 1000 });
+  const { dir, driver, open } = await replicas(primary, { syncIntervalMs: 1000 });
+  await expect(driver.open("nobody")).rejects.toMatchObject({ code: "DATABASE_MISSING" });
+  expect(await driver.exists("nobody")).toBe(false);
+  expect(await readdir(dir)).toEqual([]);
   const handle = await open();
   expect(await notesOf(handle)).toEqual(["before"]);
   expect(await readdir(dir)).toContain("acme.db-client_wal_index");

@@ -211,6 +211,7 @@ test("options that make no sense are refused", () => {
     { url: "libsql://{tenant}.example", syncUrl: "libsql://{tenant}.example" },
     { url: "file:{tenant}", syncIntervalMs: 5 },
     { url: "file:{tenant}", syncUrl: "wss://{tenant}.example" },
+    { url: "file:{tenant}", syncUrl: "libsql://{tenant}.example?tls=0" },
     { url: "file:{tenant}", syncUrl: "libsql://{tenant}.example", syncTimeoutMs: 0 },
     { url: "file:{tenant}", nmae: "x" },
     { url: "file:{tenant}", name: "No Name" },

@@ -136,10 +136,10 @@ export async function primaryOf(place: LibsqlDriverOptions["url"], name: string)
 }
 
 function assertPrimary(url: string): void {
-  if (/^(?:libsql|https?):/.test(url)) return;
+  if (/^(?:libsql|https?):[^?]*$/.test(url)) return;
   throw invalid(
     `${JSON.stringify(withoutQuery(url))} is no primary to synchronise with`,
-    "A syncUrl begins with libsql:, https: or http:.",
+    "A syncUrl begins with libsql:, https: or http:, and has no query.",
   );
 }
 

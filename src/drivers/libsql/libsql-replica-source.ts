@@ -33,11 +33,16 @@ export class ReplicaSource {
     this.#fetch = libsqlFetch(options);
   }
 
-  /** Brings all that the primary has by now. The first time it is asked how; a token that it refuses is renewed. */
+  /** How it synchronises: asked once. A token that it refuses is renewed. */
+  async protocol(): Promise<SyncProtocol> {
+    return (this.#protocol ??= await this.#askProtocol());
+  }
+
+  /** Brings all that the primary has by now. */
   async synchronise(): Promise<void> {
     const { url, path, primary, synchroniser, token } = this.#options;
-    this.#protocol ??= await this.#askProtocol();
-    await synchroniser.run({ url, path, primary, protocol: this.#protocol, token: await token(false) });
+    const protocol = await this.protocol();
+    await synchroniser.run({ url, path, primary, protocol, token: await token(false) });
   }
 
   /** Whether the primary has something that is not here; of one that speaks gRPC that is not known, so it may. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isTenantryError, type TenantryError } from "../../tenantry-error.ts";
 import { faultError, RemoteFault } from "../remote/remote-fault.ts";
 import type { LibsqlCalls, LibsqlConnection } from "./libsql-connection.ts";
-import type { LibsqlRunner, LibsqlTransactionLike } from "./libsql-library.ts";
+import type { LibsqlRunner, LibsqlStatement, LibsqlTransactionLike } from "./libsql-library.ts";
 import type { ReplicaSource } from "./libsql-replica-source.ts";
 
 /** What a {@link LibsqlReplica} is made with. */
@@ -19,6 +19,9 @@ export interface LibsqlReplicaOptions {
   /** Milliseconds between two questions for news. @default none are asked */
   readonly syncIntervalMs?: number | undefined;
 }
+
+/** Asks a primary whether it is there. */
+const NOTHING: LibsqlStatement = { sql: "SELECT 1", args: [] };
 
 /** Milliseconds between two looks at a file that is locked. */
 const LOCKED_WAIT_MS = 10;
@@ -94,21 +97,28 @@ export class LibsqlReplica implements LibsqlCalls {
     }
   }
 
-  /** Synchronises for the first time. A replica of before can be read without its primary. */
   #begin(): Promise<void> {
     if (this.#ready) return this.#ready;
-    const { source } = this.#options;
-    const ready = source
-      .synchronise()
-      .catch(async (error: unknown) => {
-        const away =
-          error instanceof RemoteFault && (error.kind === "unreachable" || error.kind === "throttled");
-        if (away && (await source.isHere())) return;
+    const ready = this.#first()
+      .catch((error: unknown) => {
         this.#ready = undefined;
         throw error instanceof RemoteFault ? faultError(error, this.name, false) : error;
       })
       .then(() => this.#wait());
     return (this.#ready = ready);
+  }
+
+  /** Synchronises for the first time. A replica of before can be read without its primary. */
+  async #first(): Promise<void> {
+    const { source, primary } = this.#options;
+    try {
+      // Where it does not answer by HTTP the library tries gRPC, for seconds, and leaves an empty database.
+      if ((await source.protocol()) === "grpc")
+        await primary.call(false, (client) => client.execute(NOTHING));
+      await source.synchronise();
+    } catch (error) {
+      if (!isAway(error) || !(await source.isHere())) throw error;
+    }
   }
 
   /** Does a write, and brings it here. It is done whatever becomes of that. */
@@ -169,4 +179,9 @@ export class LibsqlReplica implements LibsqlCalls {
     }, syncIntervalMs);
     this.#timer.unref();
   }
+}
+
+function isAway(error: unknown): boolean {
+  if (error instanceof RemoteFault) return error.kind === "unreachable" || error.kind === "throttled";
+  return isTenantryError(error, "DATABASE_UNREACHABLE") || isTenantryError(error, "DATABASE_THROTTLED");
 }
