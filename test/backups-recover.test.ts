@@ -73,6 +73,26 @@ test.skipIf(NO_LITESTREAM)("the catalog comes back, and each tenant with its fir
 });
 
 test.skipIf(NO_LITESTREAM)(
+  "of two recoveries at once one brings the catalog, and the other says so",
+  async () => {
+    const { replica, data } = await disaster();
+    const both = await Promise.allSettled(
+      [1, 2].map(() => recoverCatalog({ data, replica, actor: "tester" })),
+    );
+    expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    expect(both).toContainEqual({
+      status: "rejected",
+      reason: expect.objectContaining({ code: "DATABASE_EXISTS" }) as Error,
+    });
+    const tenantry = await tempTenantry({ data, replica });
+    expect(await tenantry.catalog.backups.countAway()).toBe(4);
+    const { entries } = await tenantry.catalog.listAudit({ limit: 9 });
+    expect(entries.filter(({ action }) => action === "catalog.recover")).toHaveLength(1);
+    expect(await readdir(join(data, "scratch"))).toEqual([]);
+  },
+);
+
+test.skipIf(NO_LITESTREAM)(
   "a replica that lost a tenant's last files brings nothing back, and says so",
   async () => {
     const { folder, replica, data } = await disaster();

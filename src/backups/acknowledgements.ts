@@ -51,7 +51,7 @@ function notReplicated(id: TenantId, timeoutMs: number, cause: unknown): Tenantr
   if (isNoServer(cause)) {
     return new TenantryError("NOT_REPLICATED", `${what} no server brings it into the replica.`, {
       tenant: id,
-      hint: "Do not do it again: it gets there when a server runs (tenantry serve --replica URL).",
+      hint: 'Do not do it again: it gets there when a server replicates the folder. See "tenantry backups status".',
       cause,
     });
   }

@@ -1,6 +1,6 @@
 // Owns bringing the catalog back on a machine that has lost everything, or never had anything.
 // Brings no tenant's file back: hydration.ts does, on first use or when it is told to.
-import { readdir, rename } from "node:fs/promises";
+import { link, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { openCatalog } from "../catalog/catalog.ts";
 import { exists, makeFolder, syncFile } from "../drivers/local/database-file.ts";
@@ -51,11 +51,7 @@ export async function recoverCatalog({
 }: RecoverCatalogOptions): Promise<RecoveredCatalog> {
   const url = parseReplicaUrl(replica);
   const path = join(data, "catalog.db");
-  if (await exists(path)) {
-    throw new TenantryError("DATABASE_EXISTS", `There is a catalog in ${data} already.`, {
-      hint: "Name an empty folder with --data. Tenants of this one come back with: tenantry recover --all",
-    });
-  }
+  if (await exists(path)) throw alreadyThere(data);
   const binary = await findLitestream();
   const what = `The catalog in ${url.shown}`;
   const newest = await newestLine({ binary, url, pathOf: catalogPath, what, signal });
@@ -78,12 +74,21 @@ export async function recoverCatalog({
     // One file again: what was noted has to be in it.
     await examiner.examine({ path: scratch.path });
     await syncFile(scratch.path);
-    await rename(scratch.path, path);
+    // Another recovery may have been quicker, and a server has begun on what it brought: it is not replaced.
+    await link(scratch.path, path).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === "EEXIST" ? alreadyThere(data) : error;
+    });
     await syncFile(data);
     return { at: newest.to, ...counts };
   } finally {
     examiner.close();
   }
+}
+
+function alreadyThere(data: string): TenantryError {
+  return new TenantryError("DATABASE_EXISTS", `There is a catalog in ${data} already.`, {
+    hint: "Name an empty folder with --data. Tenants of this one come back with: tenantry recover --all",
+  });
 }
 
 async function noteAway(
