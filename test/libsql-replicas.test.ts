@@ -8,9 +8,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { libsqlDriver } from "../src/drivers/libsql/libsql-driver.ts";
 import type { LibsqlHandle } from "../src/drivers/libsql/libsql-handle.ts";
 import type { LibsqlDriverOptions } from "../src/drivers/libsql/libsql-options.ts";
+import { parseTenantId } from "../src/tenant-id.ts";
 import { LibsqlPrimary } from "./support/libsql-primary.ts";
 import { NO_SMALL_DISK, smallDisk } from "./support/small-disk.ts";
-import { tempFolder } from "./support/temp-folder.ts";
+import { addNote, notesOf as notesOfTenant, tempFolder, tempTenantry } from "./support/temp-folder.ts";
 
 const NOTES = { sql: "SELECT body FROM notes ORDER BY id", params: [] };
 const write = (handle: LibsqlHandle, body: string): Promise<unknown> =>
@@ -277,5 +278,22 @@ test("a replica is removed with all its files, while it is synchronised too", as
   await handle.close();
   await driver.remove("acme");
   await writing;
+  expect(await readdir(dir)).toEqual([]);
+});
+
+test("replicas are tenants' databases: made, migrated, used, suspended and deleted", async () => {
+  const primary = await LibsqlPrimary.start();
+  await primary.do("bePlain", "acme");
+  const { dir, driver } = await replicas(primary);
+  const tenantry = await tempTenantry({ driver });
+  const acme = parseTenantId("acme");
+  expect(await tenantry.lifecycle.create(acme)).toMatchObject({ driver: "libsql", state: "active" });
+  await addNote(tenantry, "acme", "by a replica");
+  expect(await notesOfTenant(tenantry, "acme")).toEqual(["by a replica"]);
+  await tenantry.lifecycle.suspend(acme);
+  await tenantry.lifecycle.resume(acme);
+  await primary.do("away");
+  expect(await notesOfTenant(tenantry, "acme")).toEqual(["by a replica"]);
+  await tenantry.lifecycle.delete(acme);
   expect(await readdir(dir)).toEqual([]);
 });

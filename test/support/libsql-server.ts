@@ -8,10 +8,8 @@ import type { LocalHandle } from "../../src/drivers/local/local-handle.ts";
 import { type LocalDriver, localDriver } from "../../src/drivers/local/local-driver.ts";
 import type { TenantryEnv } from "../../src/http/env.ts";
 import { errorResponse } from "../../src/http/error-response.ts";
-import { hranaRoutes } from "../../src/http/hrana-routes.ts";
 import { listen } from "../../src/http/listen.ts";
-import { inspectStatement } from "../../src/sql/inspect-statement.ts";
-import { parseTenantId } from "../../src/tenant-id.ts";
+import { giveDatabase, plainEndpoint } from "./plain-endpoint.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 /** What becomes of a request before the database sees it, or of its answer; undefined for nothing. */
@@ -34,8 +32,6 @@ export interface LibsqlServer {
   mishap: Mishap | undefined;
   close(): Promise<void>;
 }
-
-const GUARD = { admit: (sql: string) => inspectStatement(sql) };
 
 /** A server that ends with the test. */
 export async function libsqlServer(): Promise<LibsqlServer> {
@@ -62,11 +58,7 @@ export async function libsqlServer(): Promise<LibsqlServer> {
     };
     const there = exists(name);
     if (there) {
-      c.set("tenant", parseTenantId(name));
-      c.set("schemaKey", name);
-      c.set("runner", await handleOf(name));
-      c.set("limits", { maxRows: 1e9, maxResponseBytes: 1e9, maxBodyBytes: 1e9 });
-      c.set("authorize", () => {});
+      giveDatabase(c, name, await handleOf(name));
     }
     const mishap = server.mishap?.(c.req.raw, answer);
     if (mishap) {
@@ -82,18 +74,7 @@ export async function libsqlServer(): Promise<LibsqlServer> {
     if (!there) return c.json({ message: `no database ${name}`, code: "NAMESPACE_NOT_FOUND" }, 404);
     return answer();
   });
-  hono.route(
-    "/:name",
-    hranaRoutes({
-      guard: GUARD,
-      maxParameters: 32_766,
-      batonKey: "",
-      openSession: async (tenant) => {
-        const session = await (await handleOf(tenant)).session();
-        return { session, release: () => session.close() };
-      },
-    }),
-  );
+  hono.route("/:name", plainEndpoint(handleOf));
   const running = await listen(hono.fetch, { port: 0 });
   const server: LibsqlServer = {
     url: `${running.url}/{tenant}/`,
