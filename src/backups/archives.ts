@@ -13,7 +13,7 @@ import { rethrowAsOurs, syncFile } from "../drivers/local/database-file.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 
 const MANIFEST = "manifest.json";
@@ -72,8 +72,7 @@ export class Archives {
    */
   async write(id: TenantId, to: string): Promise<ArchiveManifest> {
     const { catalog, lifecycle, files, examiner } = this.#parts;
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
+    const record = await findTenant(catalog, id);
     const { packTar } = await import("modern-tar/fs");
     await using scratch = await files.scratch();
     await lifecycle.exportFile(id, scratch.path);

@@ -8,6 +8,7 @@ import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { Act } from "../tenants/acts.ts";
 import type { Tenants } from "../tenants/tenants.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import { unknownTenant } from "../tenants/tenant-errors.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import type { Replica } from "./replica.ts";
@@ -225,9 +226,7 @@ export class Drills {
     if (tenants) {
       return Promise.all(
         tenants.map(async (id) => {
-          const record = await catalog.get(id);
-          if (!record) throw unknownTenant(id);
-          return record;
+          return findTenant(catalog, id);
         }),
       );
     }

@@ -12,7 +12,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { Act } from "../tenants/acts.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { ObjectStore, StoredObject } from "./object-store.ts";
 import { replacedFolder } from "./replaced-files.ts";
 import type { Snapshots } from "./snapshots.ts";
@@ -79,8 +79,7 @@ export class Erasure {
   async erase(id: TenantId, { actor }: Act = {}): Promise<EraseReport> {
     const { tenants, lifecycle, snapshots, objects } = this.#parts;
     const { catalog } = tenants;
-    const record = await catalog.get(id, { deleted: true });
-    if (!record) throw unknownTenant(id);
+    const record = await findTenant(catalog, id, { deleted: true });
     // Whether the rest can be reached is known before the first byte is gone.
     const store = await objects();
     if (!store && record.backupState !== "none") throw replicaNotNamed(id);

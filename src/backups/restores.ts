@@ -7,6 +7,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { Act } from "../tenants/acts.ts";
 import { DEFAULT_DRAIN_TIMEOUT_MS, type Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import { about, unknownTenant } from "../tenants/tenant-errors.ts";
 import { type PrepareOptions, type PrepareParts, planRestore, prepareRestore } from "./prepare-restore.ts";
 import { dropOlderReplaced, replacedPath } from "./replaced-files.ts";
@@ -283,9 +284,7 @@ export class Restores {
 
   /** A deleted tenant can come back under another name, from what is left of it. */
   async #find(id: TenantId): Promise<TenantRecord> {
-    const record = await this.#parts.tenants.catalog.get(id, { deleted: true });
-    if (!record) throw unknownTenant(id);
-    return record;
+    return findTenant(this.#parts.tenants.catalog, id, { deleted: true });
   }
 }
 

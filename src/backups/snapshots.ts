@@ -6,7 +6,8 @@ import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, type ErrorCode, TenantryError } from "../tenantry-error.ts";
 import type { Act } from "../tenants/acts.ts";
 import type { Tenants } from "../tenants/tenants.ts";
-import { about, unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
+import { about } from "../tenants/tenant-errors.ts";
 import type { FileExaminer } from "./file-examiner.ts";
 import { snapshotMoment, snapshotName } from "./snapshot-name.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
@@ -99,8 +100,7 @@ export class Snapshots {
     { actor, at = Date.now() }: Act & { readonly at?: number } = {},
   ): Promise<Snapshot> {
     const { catalog } = this.#parts.tenants;
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
+    const record = await findTenant(catalog, id);
     const snapshot = await this.#take(record, at);
     await catalog.audit({
       actor: actor ?? "system",

@@ -2,7 +2,7 @@
 // Does not know `<tenant>.example.com`, which needs no alias.
 import type { Command } from "commander";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 
@@ -47,7 +47,7 @@ export function aliasCommand(tenants: Command, cli: Cli): void {
     .action((name: string) =>
       cli.use({}, async ({ catalog }) => {
         const tenant = parseTenantId(name);
-        if (!(await catalog.get(tenant))) throw unknownTenant(tenant);
+        await findTenant(catalog, tenant);
         const hosts = await catalog.aliasesOf(tenant);
         if (cli.screen.json) return cli.screen.printJson({ hosts });
         for (const host of hosts) await cli.screen.print(host);

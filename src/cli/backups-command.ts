@@ -7,7 +7,7 @@ import { askReport } from "../backups/replication-gate.ts";
 import { BACKUP_STATES, type BackupState } from "../catalog/tenant-record.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { Cli } from "./cli.ts";
 import { oneLine } from "./display-text.ts";
 import { examples } from "./examples.ts";
@@ -73,8 +73,7 @@ function status(cli: Cli, names: readonly string[], { limit }: StatusOptions): P
     const counts = await catalog.backups.count();
     const records: TenantRecord[] = [];
     for (const name of names) {
-      const record = await catalog.get(parseTenantId(name), { fresh: true });
-      if (!record) throw unknownTenant(name);
+      const record = await findTenant(catalog, parseTenantId(name), { fresh: true });
       records.push(record);
     }
     if (names.length === 0) {

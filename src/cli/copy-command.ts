@@ -5,7 +5,7 @@ import type { CopyProgress, CopyReport } from "../copy/copy-database.ts";
 import { copyToFile } from "../copy/file-end.ts";
 import { MAX_TIMER_MS } from "../fifo-lock.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { Tenantry } from "../tenantry.ts";
 import type { Cli } from "./cli.ts";
 import type { CopyPlace } from "./copy-place.ts";
@@ -82,8 +82,7 @@ async function copyOut(
   place: CopyPlace,
   onProgress: (progress: CopyProgress) => void,
 ): Promise<CopyReport> {
-  const record = await catalog.get(id);
-  if (!record) throw unknownTenant(id);
+  const record = await findTenant(catalog, id);
   const { capabilities } = tenants.driverOf(record);
   return tenants.visit(record, (handle) => {
     if (!capabilities.transactions) return place.receive({ db: handle, stable: false }, onProgress);

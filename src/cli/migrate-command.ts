@@ -10,7 +10,7 @@ import {
   type MigrateAllResult,
   type MigrateFailure,
 } from "../tenants/fleet-migration.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { progressView } from "./migrate-progress.ts";
@@ -220,8 +220,7 @@ async function tenantStatus(
   { catalog, tenants, migrations }: Tenantry,
   id: TenantId,
 ): Promise<void> {
-  const record = await catalog.get(id);
-  if (!record) throw unknownTenant(id);
+  const record = await findTenant(catalog, id);
   const status = await tenants.visit(record, (handle) => migrationStatus(handle, migrations));
   if (screen.json) return screen.printJson({ tenant: id, state: record.state, migrations: status });
   const lines = tableLines(

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { databasePath } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 
@@ -24,8 +24,7 @@ export function pathCommand(program: Command, cli: Cli): void {
     .action((name: string) =>
       cli.use({}, async ({ catalog, driver }) => {
         const tenant = parseTenantId(name);
-        const record = await catalog.get(tenant);
-        if (!record) throw unknownTenant(tenant);
+        const record = await findTenant(catalog, tenant);
         if (record.driver !== driver.name) {
           throw new TenantryError(
             "UNSUPPORTED",

@@ -7,7 +7,7 @@ import { workThrough } from "../backups/work-through.ts";
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import type { Tenantry } from "../tenantry.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import { type Cli, isDataFolder } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { progressView } from "./migrate-progress.ts";
@@ -86,9 +86,7 @@ async function fetchTenants(
   const { screen } = cli;
   const chosen = names && (await Promise.all(names.map(async (name) => find(parseTenantId(name)))));
   async function find(id: TenantId): Promise<TenantRecord> {
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
-    return record;
+    return findTenant(catalog, id);
   }
   async function* away(): AsyncGenerator<TenantRecord> {
     for (let after = ""; ;) {

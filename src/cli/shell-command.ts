@@ -3,7 +3,7 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { reportError } from "./report-error.ts";
@@ -28,7 +28,7 @@ export function shellCommand(program: Command, cli: Cli): void {
     .action((name: string) => {
       const id = parseTenantId(name);
       return cli.use({ migrations: true }, async (tenantry) => {
-        if (!(await tenantry.catalog.get(id))) throw unknownTenant(id);
+        await findTenant(tenantry.catalog, id);
         await using session = new ShellSession(tenantry, id, cli.screen);
         if (process.stdin.isTTY && cli.screen.interactive) await interact(cli.screen, id, session);
         else await runScript(session);

@@ -7,7 +7,7 @@ import { TENANT_STATES, type TenantRecord, type TenantState } from "../catalog/t
 import type { TenantQuery } from "../catalog/tenant-table.ts";
 import { databasePath } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import { aliasCommand } from "./alias-command.ts";
 import type { Cli } from "./cli.ts";
 import { confirm } from "./confirm.ts";
@@ -109,8 +109,7 @@ export function tenantsCommand(program: Command, cli: Cli): void {
     .action((name: string) =>
       cli.use({}, async ({ catalog, driver }) => {
         const id = parseTenantId(name);
-        const record = await catalog.get(id, { deleted: true });
-        if (!record) throw unknownTenant(id);
+        const record = await findTenant(catalog, id, { deleted: true });
         await showTenant(cli, record, await catalog.aliasesOf(id), databasePath(driver.dir, id));
       }),
     );

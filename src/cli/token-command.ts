@@ -10,7 +10,7 @@ import type { KeyRecord } from "../catalog/key-table.ts";
 import { MAX_PAGE_LIMIT } from "../catalog/page-cursor.ts";
 import { exists } from "../drivers/local/database-file.ts";
 import { parseTenantId } from "../tenant-id.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { Cli } from "./cli.ts";
 import { examples } from "./examples.ts";
 import { momentText, parseDurationSeconds, wholeNumber } from "./quantity.ts";
@@ -161,8 +161,7 @@ async function createJwt(
       ? await sign()
       : await cli.use({}, async ({ catalog }) => {
           const id = parseTenantId(tenant);
-          const record = await catalog.get(id);
-          if (!record) throw unknownTenant(id);
+          const record = await findTenant(catalog, id);
           return sign(id, record.incarnation);
         });
   const { screen } = cli;

@@ -21,7 +21,7 @@ import type { FleetMigration } from "../tenants/fleet-migration.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { MAX_BLOCK_REASON_LENGTH, MAX_JWT_KEY_LENGTH } from "../tenants/tenant-settings.ts";
 import type { Tenants } from "../tenants/tenants.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { AdminEnv } from "./env.ts";
 import { readJson, readOptionalJson } from "./read-body.ts";
 
@@ -98,9 +98,7 @@ export function adminRoutes({
   ): Promise<v.InferOutput<S>> => checkBody(schema, (await readOptionalJson(c.req, maxBodyBytes)) ?? {});
   const find = async (c: Context<AdminEnv>, options: { deleted?: boolean } = {}): Promise<TenantRecord> => {
     const id = tenantOf(c);
-    const record = await catalog.get(id, options);
-    if (!record) throw unknownTenant(id);
-    return record;
+    return findTenant(catalog, id, options);
   };
 
   return new Hono<AdminEnv>()

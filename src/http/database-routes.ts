@@ -12,7 +12,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { bookmarkOf, rewind } from "../tenants/rewind.ts";
 import type { Tenants } from "../tenants/tenants.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import { actorOf, checkBody, tenantOf } from "./admin-routes.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { AdminEnv, TenantryEnv } from "./env.ts";
@@ -39,9 +39,7 @@ export function databaseRoutes({ tenants, lifecycle, settings }: DatabaseRoutesO
   const { maxRows, maxResponseBytes, maxBodyBytes, maxSqlBytes, maxParameters } = settings;
   const recordOf = async (c: Context): Promise<TenantRecord> => {
     const id = tenantOf(c);
-    const record = await tenants.catalog.get(id, { upToNow: true });
-    if (!record) throw unknownTenant(id);
-    return record;
+    return findTenant(tenants.catalog, id, { upToNow: true });
   };
 
   const database = new Hono<TenantryEnv>().use(async (c, next) => {
@@ -91,8 +89,7 @@ export function databaseRoutes({ tenants, lifecycle, settings }: DatabaseRoutesO
 
 /** A connection of its own, also to a tenant that nobody else may reach. */
 async function openSession(tenants: Tenants, id: TenantId): Promise<PinnedSession> {
-  const record = await tenants.catalog.get(id, { upToNow: true });
-  if (!record) throw unknownTenant(id);
+  const record = await findTenant(tenants.catalog, id, { upToNow: true });
   if (record.state === "active") return tenants.session(id);
   const handle = await tenants.driverOf(record).open(id, record);
   try {

@@ -10,7 +10,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { ImportOptions } from "../tenants/acts.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import { settingsOf } from "../tenants/tenant-settings.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import { actorOf, checkBody, tenantListQuery } from "./admin-routes.ts";
 import { byteSizeText, parseByteSize } from "./byte-size.ts";
 import type { AdminEnv } from "./env.ts";
@@ -94,9 +94,7 @@ export function namespaceRoutes(options: NamespaceRoutesOptions): Hono<AdminEnv>
   ): Promise<v.InferOutput<S>> => checkBody(schema, (await readOptionalJson(c.req, maxBodyBytes)) ?? {});
   const find = async (c: Context<AdminEnv>): Promise<TenantRecord> => {
     const id = namespaceOf(c);
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
-    return record;
+    return findTenant(catalog, id);
   };
 
   return new Hono<AdminEnv>()

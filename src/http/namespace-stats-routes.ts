@@ -8,7 +8,7 @@ import { percentileMs, type StatementFigure, type StatementFigures } from "../dr
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { Tenants } from "../tenants/tenants.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import type { AdminEnv } from "./env.ts";
 
 /** What a tenant's statements came to; undefined where none has run. */
@@ -57,9 +57,7 @@ export function namespaceStatsRoutes(options: NamespaceStatsOptions): Hono<Admin
   const { catalog, tenants, figures, forgetStatements } = options;
   const find = async (name: string): Promise<TenantRecord> => {
     const id = parseTenantId(name);
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
-    return record;
+    return findTenant(catalog, id);
   };
   return new Hono<AdminEnv>()
     .get("/namespaces/:namespace/stats", async (c) => {

@@ -6,7 +6,7 @@ import type { TenantDatabase } from "../database/tenant-database.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { TenantScope } from "../tenants/tenant-scope.ts";
-import { unknownTenant } from "../tenants/tenant-errors.ts";
+import { findTenant } from "../tenants/find-tenant.ts";
 import { createTenantResolver, headersOf, type ResolveTenantOptions } from "./resolve-tenant.ts";
 
 /** What the middleware puts into Hono's context. */
@@ -55,7 +55,7 @@ export function tenantMiddleware(
         hint: "Use /t/acme/…, the header X-Tenant-Id, or the tenant's host.",
       });
     }
-    if (!(await catalog.get(tenant))) throw unknownTenant(tenant);
+    await findTenant(catalog, tenant);
     return enter(c, tenant, next);
   };
   // Nearly every request is of a tenant that is in memory, and waits for nothing.

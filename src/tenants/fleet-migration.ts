@@ -5,7 +5,7 @@ import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, type ErrorCode } from "../tenantry-error.ts";
 import { type Elsewhere, HERE } from "./acts.ts";
 import type { Tenants } from "./tenants.ts";
-import { unknownTenant } from "./tenant-errors.ts";
+import { findTenant } from "./find-tenant.ts";
 
 export const DEFAULT_MIGRATE_CONCURRENCY = 4;
 
@@ -129,8 +129,7 @@ export class FleetMigration {
     const elsewhere = this.#elsewhere();
     if (elsewhere) return elsewhere.migrate(id);
     const { catalog } = this.#tenants;
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
+    const record = await findTenant(catalog, id);
     await this.#bringUp(record);
     await catalog.flush();
     return (await catalog.get(id)) ?? record;

@@ -18,7 +18,8 @@ import {
   type ImportOptions,
 } from "./acts.ts";
 import type { Tenants } from "./tenants.ts";
-import { about, suspendedInUse, unknownTenant } from "./tenant-errors.ts";
+import { findTenant } from "./find-tenant.ts";
+import { about, suspendedInUse } from "./tenant-errors.ts";
 
 /** Milliseconds that running requests are given before a suspension or deletion gives up. */
 export const DEFAULT_DRAIN_TIMEOUT_MS = 10_000;
@@ -124,8 +125,7 @@ export class Lifecycle {
     const elsewhere = this.#elsewhere();
     if (elsewhere) return elsewhere.exportFile(id, path);
     const { catalog } = this.#tenants;
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
+    const record = await findTenant(catalog, id);
     // A suspended tenant can be taken away, too.
     if (record.state === "active") await this.#tenants.use(id, (handle) => handle.snapshot(path));
     else await this.#tenants.visit(record, (handle) => handle.snapshot(path));
@@ -151,8 +151,7 @@ export class Lifecycle {
   /** Folds the tenant's write-ahead log into its file. @throws {TenantryError} `DATABASE_BUSY`, … */
   async checkpoint(id: TenantId): Promise<void> {
     const { catalog } = this.#tenants;
-    const record = await catalog.get(id);
-    if (!record) throw unknownTenant(id);
+    const record = await findTenant(catalog, id);
     const fold = async (handle: Handle): Promise<void> => handle.checkpoint?.();
     await (record.state === "active" ? this.#tenants.use(id, fold) : this.#tenants.visit(record, fold));
   }
@@ -166,8 +165,7 @@ export class Lifecycle {
     if (!driver.files) throw cannot(driver.name, "copy databases");
     const elsewhere = this.#elsewhere();
     if (elsewhere) return elsewhere.fork(from, to, act);
-    const source = await catalog.get(from);
-    if (!source) throw unknownTenant(from);
+    const source = await findTenant(catalog, from);
     await this.assertFree(to);
     await using copy = await driver.files.scratch();
     await this.exportFile(from, copy.path);

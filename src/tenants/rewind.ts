@@ -8,7 +8,7 @@ import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { Act } from "./acts.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Tenants } from "./tenants.ts";
-import { unknownTenant } from "./tenant-errors.ts";
+import { findTenant } from "./find-tenant.ts";
 
 /** Where a tenant is to be taken back to: a bookmark, or a time in milliseconds since 1970. */
 export type RewindPoint = { readonly bookmark: string } | { readonly at: number };
@@ -68,9 +68,7 @@ export async function rewind(
 }
 
 async function recordOf({ catalog }: Tenants, id: TenantId): Promise<TenantRecord> {
-  const record = await catalog.get(id, { fresh: true });
-  if (!record) throw unknownTenant(id);
-  return record;
+  return findTenant(catalog, id, { fresh: true });
 }
 
 function timeOf(

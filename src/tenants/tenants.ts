@@ -19,6 +19,7 @@ import {
   blockedError,
   BlockedRunner,
 } from "./blocked-tenant.ts";
+import { findTenant } from "./find-tenant.ts";
 import {
   about,
   assertServing,
@@ -330,16 +331,13 @@ export class Tenants {
         if (!(error instanceof StaleHandleError)) throw about(record.id, error);
         await backend.cache.drain(record.incarnation, 0);
         if (!once) throw about(record.id, error);
-        const now = await this.catalog.get(record.id, { fresh: true });
-        if (now === undefined) throw unknownTenant(record.id);
+        const now = await findTenant(this.catalog, record.id, { fresh: true });
         return this.#useRecord(now, fn);
       });
   }
 
   async #find(tenant: TenantId): Promise<TenantRecord> {
-    const record = await this.catalog.get(tenant);
-    if (!record) throw unknownTenant(tenant);
-    return record;
+    return findTenant(this.catalog, tenant);
   }
 
   async #open(found: TenantRecord, driver: Driver): Promise<OpenTenant> {
