@@ -7,7 +7,7 @@ import { type DatabaseRunner, type TenantDatabase, tenantDatabase } from "../dat
 import type { BookmarkedRunner, Driver, Handle, Session, SqlRunner } from "../drivers/driver.ts";
 import { StaleHandleError } from "../drivers/stale-handle.ts";
 import type { HandleCacheStats, Lease } from "../handle-cache/handles.ts";
-import { type MigrationResult, migrateDatabase } from "../migrations/migrate-database.ts";
+import type { MigrationResult } from "../migrations/migrate-database.ts";
 import type { MigrationSet } from "../migrations/migration-set.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
@@ -20,22 +20,10 @@ import {
   BlockedRunner,
 } from "./blocked-tenant.ts";
 import { findTenant } from "./find-tenant.ts";
-import {
-  about,
-  assertServing,
-  away,
-  changed,
-  quarantined,
-  refusal,
-  replacedMeanwhile,
-  stillInUse,
-  unknownTenant,
-} from "./tenant-errors.ts";
+import { about, assertServing, away, changed, refusal, stillInUse } from "./tenant-errors.ts";
 import { StoppedElsewhere } from "./stopped-elsewhere.ts";
+import { TenantOpener } from "./tenant-opener.ts";
 import type { TenantScope } from "./tenant-scope.ts";
-
-/** Milliseconds by which the catalog's time of the last opening may be behind. */
-const OPENED_WITHIN_MS = 600_000;
 
 /** What {@link Tenants} is made of. */
 export interface TenantsParts {
@@ -67,17 +55,17 @@ export class Tenants {
   readonly migrations: MigrationSet;
   readonly scope: TenantScope;
   readonly #backends: Backends;
-  readonly #hydrate: (record: TenantRecord) => Promise<TenantRecord>;
+  readonly #opener: TenantOpener;
   readonly #stopped: StoppedElsewhere;
 
   constructor({ catalog, backends, migrations, scope, hydrate, watchMs }: TenantsParts) {
-    this.#hydrate = hydrate ?? (({ id }) => Promise.reject(away(id)));
     this.catalog = catalog;
     this.driver = backends.first.driver;
     this.migrations = migrations;
     this.scope = scope;
     this.#backends = backends;
     this.#stopped = new StoppedElsewhere({ catalog, backends, watchMs });
+    this.#opener = new TenantOpener({ catalog, migrations, stopped: this.#stopped, hydrate });
   }
 
   /** The driver that keeps a tenant's database. @throws {TenantryError} `DRIVER_MISSING` */
@@ -167,7 +155,7 @@ export class Tenants {
     assertServing(record);
     const { cache, driver } = this.#backends.of(record);
     const lease = await cache
-      .acquire(record.incarnation, () => this.#open(record, driver))
+      .acquire(record.incarnation, () => this.#opener.open(record, driver))
       .catch((error: unknown) => {
         throw about(tenant, error);
       });
@@ -240,7 +228,7 @@ export class Tenants {
       throw about(record.id, error);
     });
     try {
-      const now = await this.#unchanged(record);
+      const now = await this.#opener.unchanged(record);
       if (now.state !== record.state) throw changed(now);
       return await fn(handle);
     } catch (error) {
@@ -250,22 +238,9 @@ export class Tenants {
     }
   }
 
-  /** Brings an open database up to date; quarantines the tenant where one of the files fails on it. */
-  async bringUp(record: TenantRecord, handle: Handle): Promise<MigrationResult> {
-    const { catalog, migrations } = this;
-    try {
-      const result = await migrateDatabase(handle, migrations);
-      // A database that is ahead, as after a roll-back of the application, is not this process's to describe.
-      if (record.schemaHash !== result.hash && result.missing.length === 0) {
-        catalog.recordMigrated([record.id], { version: result.version ?? "", hash: result.hash });
-      }
-      return result;
-    } catch (error) {
-      if (isTenantryError(error, "MIGRATION_FAILED") && record.state !== "suspended") {
-        await this.#quarantine(record, error.message);
-      }
-      throw about(record.id, error);
-    }
+  /** Brings an open database up to date: see {@link TenantOpener.bringUp}. */
+  bringUp(record: TenantRecord, handle: Handle): Promise<MigrationResult> {
+    return this.#opener.bringUp(record, handle);
   }
 
   /** Closes the handle of a tenant once it is not in use. @throws {TenantryError} `TENANT_BUSY` */
@@ -321,7 +296,7 @@ export class Tenants {
     return backend.cache
       .use(
         record.incarnation,
-        () => this.#open(record, backend.driver),
+        () => this.#opener.open(record, backend.driver),
         (open) => {
           keepToLimits(open, record);
           return fn(open.handle, record);
@@ -338,69 +313,5 @@ export class Tenants {
 
   async #find(tenant: TenantId): Promise<TenantRecord> {
     return findTenant(this.catalog, tenant);
-  }
-
-  async #open(found: TenantRecord, driver: Driver): Promise<OpenTenant> {
-    const { id } = found;
-    const record = found.awaySince === null ? found : await this.#hydrate(found);
-    const handle = await driver.open(id, record).catch(async (error: unknown) => {
-      if (!isTenantryError(error, "DATABASE_MISSING")) throw error;
-      // It may have left this disk since it was looked up.
-      const now = await this.catalog.get(id, { fresh: true });
-      throw now?.awaySince === null ? error : replacedMeanwhile(id, "has just left this disk");
-    });
-    // From here on the watch looks after it, also while it is migrated.
-    this.#stopped.opened(record);
-    const close = (): Promise<void> => {
-      this.#stopped.closed(record);
-      return handle.close();
-    };
-    try {
-      assertServing(await this.#unchanged(record));
-      // What nobody has written to since it was brought up is so still.
-      const { hash } = this.migrations;
-      if (handle.note !== hash || record.schemaHash !== hash) {
-        const { applied } = await this.bringUp(record, handle);
-        if (applied.length === 0) handle.note = hash;
-      }
-      this.#touch(record, await handle.sizeBytes());
-    } catch (error) {
-      await close();
-      throw isTenantryError(error, "MIGRATION_FAILED") ? quarantined(id, error) : error;
-    }
-    return { id, handle, limits: record, close };
-  }
-
-  /** Notes the opening, unless one a moment ago has left the same: a write to the catalog costs a tenth of an open. */
-  #touch({ id, openedAt, sizeBytes: known }: TenantRecord, sizeBytes: number): void {
-    const now = Date.now();
-    if (sizeBytes === known && openedAt !== null && now - openedAt < OPENED_WITHIN_MS) return;
-    this.catalog.touch(id, { openedAt: now, sizeBytes });
-  }
-
-  /**
-   * The tenant as the catalog has it now. Asked when its database is open and nothing has been written yet:
-   * another process that suspends or deletes the tenant writes the catalog first and waits for all handles
-   * after that, so that one of the two sees the other.
-   */
-  async #unchanged(record: TenantRecord): Promise<TenantRecord> {
-    const now = await this.catalog.get(record.id, { upToNow: true });
-    if (now?.incarnation !== record.incarnation) throw unknownTenant(record.id);
-    // The file that was opened may be the one that a restore has just replaced, or that has just left this disk.
-    if (now.backupEpoch !== record.backupEpoch || now.awaySince !== null) throw replacedMeanwhile(record.id);
-    return now;
-  }
-
-  async #quarantine({ id, incarnation }: TenantRecord, reason: string): Promise<void> {
-    try {
-      await this.catalog.setState(
-        id,
-        { from: ["active", "migrating", "quarantined"], to: "quarantined", reason, incarnation },
-        "migrations",
-      );
-    } catch (error) {
-      // Somebody has suspended or deleted it meanwhile: that is said first.
-      if (!isTenantryError(error, "TENANT_STATE") && !isTenantryError(error, "TENANT_NOT_FOUND")) throw error;
-    }
   }
 }

@@ -16,7 +16,6 @@ import type {
   Statement,
   TransactionMode,
 } from "../driver.ts";
-import { assertForeignKeys } from "./assert-foreign-keys.ts";
 import { atomically } from "./atomically.ts";
 import { noTransaction, readOnly } from "../transaction-error.ts";
 import { Busy, untilFree } from "./busy-file.ts";
@@ -30,6 +29,7 @@ import { beginReading, nextPiece } from "./dump/dump-pieces.ts";
 import { dumpText } from "./dump/dump-text.ts";
 import { lendConnection, type Loan } from "./lend-connection.ts";
 import { LocalSession } from "./local-session.ts";
+import { runScript } from "./run-script.ts";
 import type { SessionLease, SessionOwner, SessionPool } from "./session-pool.ts";
 import { fromSqlite, isBusy } from "./sqlite-error.ts";
 import { transact } from "./transact.ts";
@@ -173,31 +173,8 @@ export class LocalHandle implements Handle, SessionOwner {
     });
   }
 
-  script({ sql, after, unless, foreignKeys }: Script): Promise<boolean> {
-    return this.#turns.run(() =>
-      this.#write(() => {
-        const { sqlite } = this.#shared;
-        const unchecked = foreignKeys === "off";
-        if (unchecked) sqlite.pragma("foreign_keys = OFF");
-        try {
-          return atomically(sqlite, "BEGIN IMMEDIATE", () => {
-            if (unless && this.#runNow(unless, { first: true }).rows.length > 0) return false;
-            this.#shared.begins();
-            sqlite.exec(sql);
-            if (!sqlite.inTransaction) {
-              throw new TenantryError("SQL_REFUSED", "The script ends its own transaction.", {
-                hint: "Leave out BEGIN, COMMIT and ROLLBACK: each file is one transaction already.",
-              });
-            }
-            for (const statement of after) this.#runNow(statement);
-            if (unchecked) assertForeignKeys(sqlite);
-            return true;
-          });
-        } finally {
-          if (unchecked) sqlite.pragma("foreign_keys = ON");
-        }
-      }),
-    );
+  script(script: Script): Promise<boolean> {
+    return this.#turns.run(() => this.#write(() => runScript(this.#shared, script)));
   }
 
   async snapshot(path: string, check?: (asCopied: SqlRunner) => Promise<void>): Promise<void> {
@@ -304,10 +281,6 @@ export class LocalHandle implements Handle, SessionOwner {
     for (const end of this.#dumps) end();
     this.#pool.closeAll(this);
     this.#shared.close();
-  }
-
-  #runNow(statement: Statement, options?: RunOptions): ResultSet {
-    return this.#shared.run(this.#shared.prepare(statement.sql), statement.params, options);
   }
 
   /** A write, and whatever must be so before anybody hears of it. */
