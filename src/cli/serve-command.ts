@@ -269,7 +269,7 @@ async function serve(cli: Cli, options: ServeOptions): Promise<void> {
     for (const { id } of await tenantry.recovery.restores.mend()) {
       screen.note(`A restore of ${id} had been killed: its file is whole, and it serves again.`);
     }
-    const server = await listen(hono.fetch, { host, port, sockets, ...(direct && { direct }) });
+    const server = await listen(hono.fetch, { host, port, sockets, direct });
     await announce(cli, tenantry, server.url);
     if (sample) await suggest(cli, tenantry, server.url);
     await stopped;

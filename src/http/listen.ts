@@ -26,8 +26,8 @@ export interface ListenOptions {
   readonly port?: number;
   /** The application's WebSockets. @default none */
   readonly sockets?: HranaSockets;
-  /** Asked first about each request. @default none */
-  readonly direct?: DirectRequests;
+  /** `direct` of an application with executors: it is asked first about each request. @default none */
+  readonly direct?: DirectRequests | undefined;
 }
 
 /** A server that listens. */

@@ -101,7 +101,7 @@ export async function runningServer({
     ...(pool && { pool }),
     ...app,
   });
-  const server = await listen(hono.fetch, { port: 0, sockets, ...(direct && { direct }) });
+  const server = await listen(hono.fetch, { port: 0, sockets, direct });
   const { url } = server;
   const port = Number(new URL(url).port);
   const close = async (): Promise<void> => {
