@@ -4,12 +4,10 @@ import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { type Durability, isNoServer } from "./replication-gate.ts";
+import { uploadMs } from "./time-limits.ts";
 
 /** Milliseconds that an acknowledgement waits for the replica. */
 export const DEFAULT_REPLICATED_TIMEOUT_MS = 5_000;
-
-/** Bytes of a whole database that a replica is expected to take in a millisecond, at the least. */
-const REPLICATED_BYTES_PER_MS = 2_000;
 
 /** Says when what was written may be acknowledged. Each gives undefined where that is now. */
 export interface Acknowledgements {
@@ -40,8 +38,7 @@ export function acknowledgements(
   };
   return {
     write: (record) => within(record, DEFAULT_REPLICATED_TIMEOUT_MS),
-    whole: (record) =>
-      within(record, DEFAULT_REPLICATED_TIMEOUT_MS + Math.ceil(record.sizeBytes / REPLICATED_BYTES_PER_MS)),
+    whole: (record) => within(record, DEFAULT_REPLICATED_TIMEOUT_MS + uploadMs(record)),
   };
 }
 

@@ -13,7 +13,7 @@ import type { LitestreamPool } from "./litestream-pool.ts";
 import { RecurringLook } from "./recurring-look.ts";
 import { type ReplicaUrl, replicaPath } from "./replica-url.ts";
 import { ReplicatedWrites } from "./replicated-writes.ts";
-import { pause } from "./time-limits.ts";
+import { pause, uploadMs } from "./time-limits.ts";
 
 export const DEFAULT_MAX_HOT = 2_000;
 /** Longer than an unused database stays open, so that Litestream is the last to close it, and its log stays. */
@@ -316,7 +316,8 @@ export class HotSet {
       await this.#options.pool.register(entry.path, entry.url);
       if (this.#hot.get(entry.record.id) !== entry) return await this.#drop(entry);
       entry.registered = true;
-      await this.#syncs.sync(entry, SYNC_TIMEOUT_MS);
+      // The first time all of it may have to go there, and what is broken off begins anew.
+      await this.#syncs.sync(entry, SYNC_TIMEOUT_MS + (first ? uploadMs(entry.record) : 0));
       if (first) entry.seen = (await logOf(entry.path))?.mark ?? "";
     } catch (error) {
       if (!entry.registered) this.#syncs.failed(entry, error);

@@ -1,6 +1,14 @@
 // Owns waiting for a while, and giving up in time.
 // Does not know what is waited for.
 
+/** Bytes that a replica is expected to take in a millisecond, at the least. */
+const UPLOAD_BYTES_PER_MS = 2_000;
+
+/** Milliseconds that a replica gets for a whole database, beyond what it gets for a write. */
+export function uploadMs({ sizeBytes }: { readonly sizeBytes: number }): number {
+  return Math.ceil(sizeBytes / UPLOAD_BYTES_PER_MS);
+}
+
 /** Fulfils after `ms`. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms));

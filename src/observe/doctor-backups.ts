@@ -44,7 +44,7 @@ export async function examineBackups({ dir, catalog, configured }: BackupsExamin
     check,
     severity: "warn",
     message: `No server replicates this folder${waiting > 0 ? `; ${waiting} tenants may have writes that are not in a replica` : ""}.`,
-    hint: "Start one: tenantry serve --replica URL",
+    hint: "Start one: tenantry serve --replica URL. One that runs says in its first lines, and in /readyz, why it does not.",
   });
   const missing = await findLitestream().catch((error: unknown) => {
     if (!isTenantryError(error)) throw error;
