@@ -6,6 +6,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { createApiKey } from "../src/auth/api-key.ts";
+import { acknowledgements } from "../src/backups/acknowledgements.ts";
 import type { Backups } from "../src/backups/backups.ts";
 import { recoverCatalog } from "../src/backups/recover-catalog.ts";
 import { migrationSet } from "../src/migrations/migration-set.ts";
@@ -184,4 +185,20 @@ test.skipIf(NO_LITESTREAM)("where no server brings it there, that is said, and i
   const backups = await after.backups({ pollMs: 20 });
   await acknowledged(() => after.lifecycle.resume(ACME));
   expect(await recovered(backups, folder, "acme")).toEqual(["first"]);
+});
+
+test("whoever wrote before his tenant was suspended waits; a suspended tenant as a whole, and a copy's rows, do not", async () => {
+  const { catalog, lifecycle } = await tempTenantry({ tenants: ["acme"] });
+  const copied = await lifecycle.create(parseTenantId("copied"), { empty: true });
+  const suspended = await lifecycle.suspend(ACME);
+  const asked: string[] = [];
+  const { write, whole } = acknowledgements("replicated", async (id) => void asked.push(id));
+  await write(suspended);
+  expect(asked).toEqual(["acme"]);
+  expect([whole(suspended), write(copied), whole(copied)]).toEqual([undefined, undefined, undefined]);
+  await whole(await lifecycle.resume(ACME));
+  expect(asked).toEqual(["acme", "acme"]);
+  // Each tenant's own rule goes before the server's.
+  await lifecycle.configure(ACME, { durability: "local" });
+  expect(write((await catalog.get(ACME))!)).toBeUndefined();
 });

@@ -3,6 +3,7 @@
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import { BEING_COPIED } from "../tenants/acts.ts";
 import { type Durability, isNoServer } from "./replication-gate.ts";
 import { uploadMs } from "./time-limits.ts";
 
@@ -25,10 +26,8 @@ export function acknowledgements(
   rule: Durability | undefined,
   bringOver: (id: TenantId, timeoutMs: number) => Promise<unknown>,
 ): Acknowledgements {
-  const within = ({ id, durability, state }: TenantRecord, timeoutMs: number): Promise<void> | undefined => {
+  const within = ({ id, durability }: TenantRecord, timeoutMs: number): Promise<void> | undefined => {
     if ((durability ?? rule) !== "replicated") return undefined;
-    // Nobody may have a suspended tenant's file open: what is done to it gets there when it is resumed.
-    if (state === "suspended") return undefined;
     return bringOver(id, timeoutMs).then(
       () => undefined,
       (error: unknown) => {
@@ -37,9 +36,19 @@ export function acknowledgements(
     );
   };
   return {
-    write: (record) => within(record, DEFAULT_REPLICATED_TIMEOUT_MS),
-    whole: (record) => within(record, DEFAULT_REPLICATED_TIMEOUT_MS + uploadMs(record)),
+    // Whoever wrote before his tenant was suspended waits all the same.
+    write: (record) => (isBeingCopied(record) ? undefined : within(record, DEFAULT_REPLICATED_TIMEOUT_MS)),
+    // Nobody may have a suspended tenant's file open: what is done to it gets there when it is resumed.
+    whole: (record) =>
+      record.state === "suspended"
+        ? undefined
+        : within(record, DEFAULT_REPLICATED_TIMEOUT_MS + uploadMs(record)),
   };
+}
+
+/** A copy is there when its last step, the resumption, is. */
+function isBeingCopied({ state, reason }: TenantRecord): boolean {
+  return state === "suspended" && reason === BEING_COPIED;
 }
 
 /** The error for what was written here, and of which nobody knows whether it is in the replica. */
