@@ -79,6 +79,12 @@ export async function hrana(settings: Sizes): Promise<Finding[]> {
         target: { atMost: 1.5 },
         show: micros,
       }),
+      await compare(`the same beside a handler that reads what is inserted, ${where}`, settings.rounds, {
+        bare: bareSide("/read-inserts", INSERT_BATCH, "p50Micros", 1),
+        ours: ours("/v2/pipeline", INSERT_BATCH, 1, "p50Micros"),
+        target: undefined,
+        show: micros,
+      }),
       await compare(`10,000 rows of 5 columns, ${where}`, settings.rounds, {
         bare: bareSide("/rows", MANY_ROWS, "perSecond", 4),
         ours: ours("/v2/pipeline", MANY_ROWS, 4, "perSecond"),
@@ -131,7 +137,7 @@ async function compare(
   sides: {
     readonly bare: Side;
     readonly ours: Side;
-    readonly target: Target;
+    readonly target: Target | undefined;
     readonly show: (value: number) => string;
   },
 ): Promise<Finding> {
