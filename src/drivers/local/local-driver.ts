@@ -169,30 +169,19 @@ export function localDriver({
   };
   const openFile: LocalDriver["openFile"] = (path, { create = false } = {}) =>
     openHandle(path, handleOptions, { create });
-  const watched = (name: string): LocalHandleOptions =>
-    statements || writes
-      ? {
-          ...handleOptions,
-          ...(statements && {
-            watch: {
-              begin: () => statements.begin(name),
-              end: (ms) => statements.end(name, ms),
-              ran: (sql, ms, read, written) => statements.ran?.(name, sql, ms, read, written),
-            },
-          }),
-          ...(writes && {
-            writes: { before: () => writes.before(name), after: () => writes.after(name) },
-          }),
-        }
-      : handleOptions;
-  const limited = (options: LocalHandleOptions, limits: DatabaseLimits | undefined): LocalHandleOptions =>
-    limits
-      ? {
-          ...options,
-          maxBytes: limits.maxBytes ?? maxDatabaseBytes,
-          transactionTimeoutMs: limits.transactionTimeoutMs ?? transactionTimeoutMs,
-        }
-      : options;
+  const optionsFor = (name: string, limits: DatabaseLimits | undefined): LocalHandleOptions => ({
+    ...handleOptions,
+    ...(statements && {
+      watch: {
+        begin: () => statements.begin(name),
+        end: (ms) => statements.end(name, ms),
+        ran: (sql, ms, read, written) => statements.ran?.(name, sql, ms, read, written),
+      },
+    }),
+    ...(writes && { writes: { before: () => writes.before(name), after: () => writes.after(name) } }),
+    maxBytes: limits?.maxBytes ?? maxDatabaseBytes,
+    transactionTimeoutMs: limits?.transactionTimeoutMs ?? transactionTimeoutMs,
+  });
 
   const scratchPath = async (): Promise<string> => {
     await makeFolder(join(dir, "scratch"));
@@ -298,7 +287,7 @@ export function localDriver({
     async open(name, limits) {
       try {
         const file = known.look(name);
-        return await openHandle(file.path, limited(watched(name), limits), { file });
+        return await openHandle(file.path, optionsFor(name, limits), { file });
       } catch (error) {
         if (!(await exists(databasePath(dir, name)))) throw missing(name, error);
         return rethrowAsOurs(error);
