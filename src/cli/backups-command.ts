@@ -38,10 +38,10 @@ const STATE_STYLES: Readonly<Record<BackupState, Style>> = {
 
 /** What is said of each state to a person. */
 const STATE_WORDS: Readonly<Record<BackupState, string>> = {
-  none: "were never in a replica",
-  dirty: "are being replicated, or wait for it",
-  settling: "are about to be let go",
-  clean: "have their last write in the replica",
+  none: "never in a replica",
+  dirty: "being replicated, or waiting for it",
+  settling: "about to be let go",
+  clean: "with the last write in the replica",
 };
 
 interface StatusOptions {

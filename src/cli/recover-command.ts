@@ -62,7 +62,7 @@ async function recover(cli: Cli, { all, tenant, concurrency }: RecoverOptions): 
     await screen.print(`recovered the catalog of ${moment(at)}: ${counted(away + here, "tenant")}${found}`);
     if (dirty > 0)
       screen.note(`${counted(dirty, "tenant")} may have written later than the replica reaches.`);
-    if (never > 0) screen.note(`${counted(never, "tenant")} were never in the replica.`);
+    if (never > 0) screen.note(`Never in the replica: ${counted(never, "tenant")}.`);
   }
   if (isThere && !all && !tenant) {
     throw new WrongUse(

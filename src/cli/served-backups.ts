@@ -8,6 +8,8 @@ import { type LogLevel, serverLog } from "./server-log.ts";
 
 /** Milliseconds between two tries. */
 const RETRY_MS = 10_000;
+/** Milliseconds after which it is said what is waited for. */
+const PATIENCE_MS = 2_000;
 
 /**
  * Begins to replicate. Without Litestream, or where the replica cannot be reached, the tenants are served all the
@@ -29,12 +31,18 @@ export async function startBackups(
     screen.note(`Backups are OFF: ${error instanceof Error ? error.message : String(error)}`);
     if (isTenantryError(error) && error.hint !== undefined) screen.note(error.hint);
   };
+  const waiting = setTimeout(
+    () => screen.note("Waiting for the replica: that no other server has it takes half a minute to know."),
+    PATIENCE_MS,
+  );
   try {
     await start();
   } catch (error) {
     if (!isTenantryError(error, "BACKUPS_UNAVAILABLE")) throw error;
     off(error);
     void retry(start, signal).catch(off);
+  } finally {
+    clearTimeout(waiting);
   }
 }
 
