@@ -198,6 +198,10 @@ test("whoever wrote before his tenant was suspended waits; a suspended tenant as
   expect([whole(suspended), write(copied), whole(copied)]).toEqual([undefined, undefined, undefined]);
   await whole(await lifecycle.resume(ACME));
   expect(asked).toEqual(["acme", "acme"]);
+  // One whose file is in the replica alone has nothing to be brought there.
+  const away = await catalog.backups.setAway((await catalog.get(ACME))!, Date.now());
+  expect(whole(away!)).toBeUndefined();
+  await catalog.backups.setAway(away!, null);
   // Each tenant's own rule goes before the server's.
   await lifecycle.configure(ACME, { durability: "local" });
   expect(write((await catalog.get(ACME))!)).toBeUndefined();

@@ -38,9 +38,10 @@ export function acknowledgements(
   return {
     // Whoever wrote before his tenant was suspended waits all the same.
     write: (record) => (isBeingCopied(record) ? undefined : within(record, DEFAULT_REPLICATED_TIMEOUT_MS)),
-    // Nobody may have a suspended tenant's file open: what is done to it gets there when it is resumed.
+    // Nobody may have a suspended tenant's file open: what is done to it gets there when it is resumed. And one that
+    // is away is there alone.
     whole: (record) =>
-      record.state === "suspended"
+      record.state === "suspended" || record.awaySince !== null
         ? undefined
         : within(record, DEFAULT_REPLICATED_TIMEOUT_MS + uploadMs(record)),
   };
