@@ -246,11 +246,15 @@ test("@libsql/client goes on by itself on a new socket when its old one was clos
   await again.close(0);
 });
 
-test("the native client, which names no content type, writes, transacts and reads; with a key too", async () => {
+test("the native client, which names no content type, writes, transacts and reads; with a key and by executors too", async () => {
   const program = fileURLToPath(new URL("./fixtures/native-libsql-client.mjs", import.meta.url));
   const { secret, hash: adminKeyHash } = await createApiKey();
-  for (const keyed of [false, true]) {
-    const server = await runningServer({ tenants: [], ...(keyed && { app: { adminKeyHash } }) });
+  for (const [keyed, options] of [
+    [false, {}],
+    [true, { app: { adminKeyHash } }],
+    [false, { executors: { executors: 1 } }],
+  ] as const) {
+    const server = await runningServer({ tenants: [], ...options });
     await server.send(
       "POST",
       "/admin/tenants",

@@ -10,6 +10,7 @@ import type { TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { TenantryEnv } from "./env.ts";
+import { LIBSQL_CLIENT_HEADER } from "./browser-guard.ts";
 import { BodyBudget, type CountedBody } from "./body-budget.ts";
 import { isHranaPath } from "./hrana-routes.ts";
 import { readText } from "./read-body.ts";
@@ -18,7 +19,13 @@ import { type TenantPath, tenantPath } from "./tenant-path.ts";
 
 /** Headers that the routes below a tenant look at: all of them, and those that change something. */
 const READ_HEADERS = ["accept", "accept-profile", "prefer", "range", "range-unit"] as const;
-const WRITE_HEADERS = [...READ_HEADERS, "content-profile", "content-type", "idempotency-key"] as const;
+const WRITE_HEADERS = [
+  ...READ_HEADERS,
+  "content-profile",
+  "content-type",
+  "idempotency-key",
+  LIBSQL_CLIENT_HEADER,
+] as const;
 
 /** The baton of a Hrana request, where its client writes it first, as all do. */
 const BATON = /^\s*\{\s*"baton"\s*:\s*"([\w+/=-]{1,100})"/;
