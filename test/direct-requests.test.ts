@@ -1,13 +1,15 @@
 // Owns that requests which pass by the framework are answered as it answers them, and that they do pass by.
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { once } from "node:events";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { listen, type RunningServer } from "../src/http/listen.ts";
 import { executor, sharedServer, tenants, untilRunning, untilServed } from "./support/executor-requests.ts";
 
 const shared = sharedServer({ executors: { executors: 1 } });
 let framed: RunningServer;
 let taken: string[];
+/** Those that a request came on. */
+let connections: Socket[] = [];
 let direct: RunningServer;
 
 beforeAll(async () => {
@@ -17,7 +19,8 @@ beforeAll(async () => {
   direct = await listen(app.hono.fetch, {
     port: 0,
     direct: (incoming, outgoing) => {
-      const { method, url } = incoming;
+      const { method, url, socket } = incoming;
+      connections.push(socket);
       const took = app.direct!(incoming, outgoing);
       if (took) taken.push(`${method} ${url}`);
       return took;
@@ -107,6 +110,10 @@ test.each([
   ["a body of another type", post("/t/acme/query", sql("SELECT 1"), "Content-Type: text/plain\r\n")],
   ["a body that is no JSON", post("/t/acme/query", "{")],
   ["no body", post("/t/acme/query", "")],
+  [
+    "libSQL's native client",
+    post("/t/acme/v2/pipeline", pipeline("SELECT 1"), "X-Libsql-Client-Version: libsql-remote\r\n"),
+  ],
   ["a body with a byte order mark", post("/t/acme/query", `\u00ef\u00bb\u00bf${sql("SELECT 1 AS one")}`)],
   ["a body that is no UTF-8", post("/t/acme/query", '{"sql":"SELECT \'\u00ff\u00c3\' AS t"}')],
   ["a large answer", post("/t/acme/query", sql(LARGE))],
@@ -143,6 +150,10 @@ test.each([
   ["a fragment", get("/t/acme/rest/customers#?id=eq.1")],
   ["a whole URL", get("http://localhost/t/acme/rest/customers")],
   ["a host that is none", get("/t/acme/rest/customers").replace("localhost", "local host")],
+  [
+    "a host with a port that there is not",
+    get("/t/acme/rest/customers").replace("localhost", "localhost:99999"),
+  ],
   ["a host with a user", get("/t/acme/rest/customers").replace("localhost", "a@localhost")],
   ["no host", "GET /t/acme/rest/customers HTTP/1.0\r\n\r\n"],
   ["a host twice", twice("Host: evil.example\r\n")],
@@ -162,6 +173,16 @@ test.each([
   expect(answer.taken).toEqual([]);
   expect(answer.direct).toBe(answer.framed);
   expect(answer.direct).toMatch(/http\/1\.1 [2345]\d\d /);
+});
+
+test("an application that takes shorter bodies than its executors is not passed by with a longer one", async () => {
+  const { tenantry, pool } = shared.server;
+  const app = tenantry.app({ pool: pool!, maxBodyBytes: 100 });
+  const server = await listen(app.hono.fetch, { port: 0, direct: app.direct! });
+  const [short, long] = [100, 101].map((bytes) => post("/t/acme/query", sql("SELECT 1").padEnd(bytes)));
+  expect(await answerOf(server, short!)).toMatch(/^HTTP\/1\.1 200 /);
+  expect(await answerOf(server, long!)).toMatch(/^HTTP\/1\.1 413 /);
+  await server.close(0);
 });
 
 test("who goes away while it sends, or while it reads, leaves nothing behind", async () => {
@@ -188,12 +209,26 @@ test("who goes away while it sends, or while it reads, leaves nothing behind", a
 test("an answer whose executor ends in the midst of it breaks off, and others are answered", async () => {
   const { server } = shared;
   const huge = post("/t/acme/query", sql("SELECT hex(zeroblob(8000000)) AS h"));
+  connections = [];
   const socket = connect(Number(new URL(direct.url).port), "127.0.0.1");
   socket.on("error", () => {});
   socket.write(huge);
   const [begun] = (await once(socket, "data")) as [Buffer];
   socket.pause();
+  const [connection] = connections;
+  const given = once(connection!, "close");
+  // What is on its way has filled all that there is between the two.
+  let looks = 0;
+  await vi.waitFor(
+    () => {
+      looks = connection!.writableNeedDrain ? looks + 1 : 0;
+      expect(looks).toBeGreaterThan(20);
+    },
+    { timeout: 20_000, interval: 5 },
+  );
   process.kill(executor(server).pid!, "SIGKILL");
+  // Though its reader takes nothing.
+  await given;
   await untilServed(server);
   let bytes = begun.byteLength;
   socket.on("data", (chunk: Buffer) => (bytes += chunk.byteLength));

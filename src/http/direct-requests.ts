@@ -21,13 +21,14 @@ export interface DirectRequestsParts {
 }
 
 /** Bytes of a body that is read before anybody is asked whether its sender may come in. */
-const MAX_BODY_BYTES = 64 * 1024;
+const MOST_BODY_BYTES = 64 * 1024;
 const METHODS: ReadonlySet<string> = new Set(["GET", "POST", "PATCH", "PUT", "DELETE"]);
 /** Targets that a URL parser leaves as they are: nothing encoded in the path, nor dots alone. */
 const TARGET =
   /^\/t\/[a-z0-9_-]+\/(?:rest\/[\w!$&()*+,;=:@~-][\w!$&()*+,;=:@~.-]*|query|batch|v[23]\/pipeline)(?:\?[\w%!$&()*+,;=:@~./?-]*)?$/;
 const BYTE_ORDER_MARK = 0xfeff;
-const HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;
+/** Names without a port, or with one that there is. */
+const HOST = /^[a-z0-9._-]+(?::(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}))?$/;
 
 /** What is sent back. */
 type Answer = Pick<PooledAnswer, "status" | "headers" | "body">;
@@ -35,6 +36,7 @@ type Answer = Pick<PooledAnswer, "status" | "headers" | "body">;
 /** Makes what takes requests to tenants' rows and statements. */
 export function directRequests({ door, forward, metrics }: DirectRequestsParts): DirectRequests {
   const { onInternalError } = door.settings;
+  const maxBodyBytes = Math.min(MOST_BODY_BYTES, door.settings.maxBodyBytes);
 
   const answer = async (incoming: IncomingMessage, body: string | undefined): Promise<Answer> => {
     const { method, url, headers } = incoming as { method: string; url: string } & IncomingMessage;
@@ -79,14 +81,14 @@ export function directRequests({ door, forward, metrics }: DirectRequestsParts):
   };
 
   return (incoming, outgoing) => {
-    if (!isPlain(incoming)) return false;
+    if (!isPlain(incoming, maxBodyBytes)) return false;
     // Its sender is gone, or what answers it: who reads it sees that it breaks off, and the log why an executor ended.
     respond(incoming, outgoing).catch(() => outgoing.destroy());
     return true;
   };
 }
 
-function isPlain({ method, url, headers, rawHeaders }: IncomingMessage): boolean {
+function isPlain({ method, url, headers, rawHeaders }: IncomingMessage, maxBodyBytes: number): boolean {
   return (
     METHODS.has(method!) &&
     TARGET.test(url!) &&
@@ -94,7 +96,7 @@ function isPlain({ method, url, headers, rawHeaders }: IncomingMessage): boolean
     // No header comes twice.
     Object.keys(headers).length * 2 === rawHeaders.length &&
     headers["transfer-encoding"] === undefined &&
-    Number(headers["content-length"] ?? 0) <= (method === "GET" ? 0 : MAX_BODY_BYTES)
+    Number(headers["content-length"] ?? 0) <= (method === "GET" ? 0 : maxBodyBytes)
   );
 }
 
@@ -121,6 +123,8 @@ async function pour(body: ReadableStream<Uint8Array>, outgoing: ServerResponse):
     reader.cancel().catch(() => {});
     wake();
   });
+  // It may be given up because nobody takes it: then nothing wakes who waits below.
+  reader.closed.catch(() => outgoing.destroy());
   if (outgoing.destroyed) await reader.cancel();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     if (outgoing.write(part.value) || outgoing.destroyed) continue;
