@@ -110,6 +110,24 @@ test("a note is of the bytes that were opened: what was written since has none",
   expect(await noteOf(driver)).toBeUndefined();
 });
 
+test("of a database that was busy when it was to be opened nothing is known, nor that it has a log", async () => {
+  const { driver, path } = await remembered();
+  const other = new Database(path);
+  other.pragma("locking_mode = EXCLUSIVE");
+  other.exec("BEGIN IMMEDIATE; ROLLBACK");
+  // What it sees now is as it was; the lock it meets at once, and has to wait for.
+  const opening = driver.open("acme");
+  other.pragma("journal_mode = DELETE");
+  other.exec(INSERT);
+  other.close();
+  const handle = await opening;
+  expect(handle.note).toBeUndefined();
+  expect(await handle.withSqlite((sqlite) => sqlite.pragma("journal_mode", { simple: true }))).toBe("wal");
+  handle.note = "late";
+  await handle.close();
+  expect(await noteOf(driver)).toBeUndefined();
+});
+
 test("a tenant whose journal somebody has cut is brought up again at its next open", async () => {
   const tenantry = await tempTenantry({ tenants: ["acme", "globex"], maxOpen: 1 });
   const path = tenantry.driver.files.pathOf("acme");

@@ -23,6 +23,8 @@ export interface KnownFile {
   readonly unchanged: boolean;
   /** Says that it could be opened. */
   opened(): void;
+  /** Says that it may have been written to since it was looked at: nothing is known of it then. */
+  forget(): void;
   /** Whatever was noted of just these bytes. */
   note: string | undefined;
 }
@@ -50,8 +52,8 @@ export class KnownFiles {
 
 class LookedAt implements KnownFile {
   readonly #known: Known;
-  readonly #state: string | undefined;
-  readonly sizeBytes: number;
+  #state: string | undefined;
+  sizeBytes: number;
 
   constructor(known: Known, sizeBytes: number, state: string | undefined) {
     this.#known = known;
@@ -71,6 +73,11 @@ class LookedAt implements KnownFile {
     if (this.unchanged) return;
     this.#known.state = this.#state;
     this.#known.note = undefined;
+  }
+
+  forget(): void {
+    this.#state = undefined;
+    this.sizeBytes = 0;
   }
 
   get note(): string | undefined {

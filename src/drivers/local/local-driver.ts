@@ -159,10 +159,15 @@ export function localDriver({
     options: LocalHandleOptions,
     { create = false, file = undefined as KnownFile | undefined } = {},
   ): Promise<LocalHandle> => {
-    const about = file && { sizeBytes: file.sizeBytes, hasLog: file.unchanged };
     const shared = await retryWhileBusy(busyTimeoutMs, () => {
       if (create) new Database(path, { timeout: 0 }).close();
-      return new Connection(path, options, about);
+      try {
+        return new Connection(path, options, file && { sizeBytes: file.sizeBytes, hasLog: file.unchanged });
+      } catch (error) {
+        // Whoever is waited for writes to it, or puts another in its place.
+        file?.forget();
+        throw error;
+      }
     }).catch((error: unknown) => whyNotOpened(path, error));
     file?.opened();
     return new LocalHandle(path, shared, parts, options, handleOptions, file);
