@@ -41,6 +41,21 @@ test("whatever is wrong with the SQL has its code, and the tenant goes on", asyn
   await server.expectHealthy();
 });
 
+test("parameters that cannot even be written down are refused like any other that SQLite has no type for", async () => {
+  const server = await runningServer();
+  for (const param of [
+    {},
+    [[1]],
+    { toString: 1, valueOf: 1 },
+    `${"[".repeat(20_000)}${"]".repeat(20_000)}`,
+  ]) {
+    const json = typeof param === "string" ? param : JSON.stringify(param);
+    const answer = await server.send("POST", "/t/acme/query", `{"sql":"SELECT ?","params":[${json}]}`);
+    expectError(answer, "TYPE_ERROR");
+  }
+  await server.expectHealthy();
+});
+
 test("ATTACH is refused in every disguise, and makes no file", async () => {
   const server = await runningServer({ tenants: ["acme", "globex"] });
   const other = server.tenantry.driver.files.pathOf("globex");

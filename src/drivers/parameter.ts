@@ -13,13 +13,22 @@ export function assertParameter(value: unknown): void {
       if (value === null || value instanceof ArrayBuffer || ArrayBuffer.isView(value) || isBytes(value))
         return;
   }
-  const shown = typeof value === "function" || typeof value === "symbol" ? typeof value : String(value);
   throw d1Error(
     "TYPE_ERROR",
-    `Type '${typeof value}' not supported for value '${shown}'`,
+    `Type '${typeof value}' not supported for value '${shown(value)}'`,
     { hint: "Bind null, a number, a bigint, a string, a boolean, or a buffer." },
     "D1_TYPE_ERROR",
   );
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "function" || typeof value === "symbol") return typeof value;
+  try {
+    return String(value);
+  } catch {
+    // Lists in lists by the thousand, and objects with a `toString` of their own, are no text.
+    return typeof value;
+  }
 }
 
 /**
