@@ -68,6 +68,7 @@ describe("eviction", () => {
     const { handles, cache, acquire } = cacheOf(2);
     for (const key of ["a", "b"]) (await acquire(key)).release();
     const evictor = acquire("c");
+    await until(() => cache.stats().evictions === 1);
     const again = acquire("a");
     for (const lease of [await evictor, await again]) lease.release();
     expect(handles.opened).toBe(4);

@@ -6,6 +6,7 @@ import { isTenantryError } from "../tenantry-error.ts";
 import { exhausted, shuttingDown, stillInUse } from "./handle-errors.ts";
 import type { Closable, HandleCacheStats, Handles, Lease } from "./handles.ts";
 import { IdleList, type IdleNode } from "./idle-list.ts";
+import { OpenTurns } from "./open-turns.ts";
 
 export const DEFAULT_MAX_OPEN = 512;
 export const DEFAULT_IDLE_MS = 60_000;
@@ -65,6 +66,7 @@ export class HandleCache<H extends Closable> implements Handles<H> {
   readonly #entries = new Map<string, Entry<H>>();
   readonly #idle = new IdleList<Entry<H>>();
   readonly #opening = new Map<string, Opening<H>>();
+  readonly #turns = new OpenTurns();
   /** What is being closed, so that no key has two handles at once. */
   readonly #closing = new Map<string, Promise<void>>();
   readonly #sweep: ReturnType<typeof setInterval> | undefined;
@@ -226,6 +228,7 @@ export class HandleCache<H extends Closable> implements Handles<H> {
 
   async #openEntry(key: string, open: () => Promise<H>, joined: () => number): Promise<Entry<H>> {
     try {
+      await this.#turns.next();
       // In a later microtask than the caller's `#opening.set`, also when a place is free.
       const leave = await this.#takePlace();
       const started = performance.now();
