@@ -71,7 +71,13 @@ export class Synchroniser {
     });
     const ended = (): void => this.#end(child);
     child.on("error", ended).on("exit", ended);
-    const lifeline = child.stdio[4] as Socket;
+    const lifeline = (child.stdio as ChildProcess["stdio"] | undefined)?.[4] as Socket | undefined;
+    if (!lifeline) {
+      throw new RemoteFault(
+        "unreachable",
+        "was not synchronised: the system has no process or no files left",
+      );
+    }
     lifeline.on("error", () => {}).unref();
     return child;
   }
