@@ -1,5 +1,6 @@
 // Owns number 2: a tenant that is not open, beside opening its file by hand.
 // Does not know how tenants are made.
+import { join } from "node:path";
 import { readOnce } from "./bare.ts";
 import {
   benchMigrations,
@@ -10,9 +11,11 @@ import {
   READ_ONE,
   temporaryFolder,
   tenantName,
+  writeBenchMigrations,
 } from "./fleet.ts";
 import { type Finding, median, micros, type Pair, perSecond, ratioFinding } from "./figures.ts";
 import { loadPaths } from "./load.ts";
+import { ServeProcess } from "./serve-process.ts";
 import { ServerProcess } from "./server-process.ts";
 import { seededRandom } from "../src/sample/seeded-random.ts";
 import type { TenantId } from "../src/tenant-id.ts";
@@ -25,7 +28,7 @@ const OPENS_PER_TURN = 250;
 export async function coldOpen(settings: Settings): Promise<Finding[]> {
   await using folder = await temporaryFolder(settings.folder);
   await makeFleet(folder.path, settings.tenants);
-  return [await oneByOne(folder.path, settings), await overHttp(folder.path, settings)];
+  return [await oneByOne(folder.path, settings), ...(await overHttp(folder.path, settings))];
 }
 
 /** One open after the other in this process; the cache is full, so that each closes another handle. */
@@ -66,9 +69,17 @@ async function p50(call: () => void | Promise<void>): Promise<number> {
 }
 
 /** Random tenants over HTTP, beside a loop that opens, reads and closes in one process. */
-async function overHttp(data: string, settings: Settings): Promise<Finding> {
-  const { rounds, seconds, connections, tenants, maxOpen } = settings;
-  await using server = await ServerProcess.start({ kind: "route", data, maxOpen });
+async function overHttp(data: string, settings: Settings): Promise<Finding[]> {
+  const { rounds, seconds, connections, executors, tenants, maxOpen } = settings;
+  const migrations = join(data, "bench-migrations");
+  await writeBenchMigrations(migrations);
+  await using route = await ServerProcess.start({ kind: "route", data, maxOpen });
+  await using served = await ServeProcess.start({
+    data,
+    migrations,
+    executors,
+    args: [`--max-open=${maxOpen}`],
+  });
   await using tenantry = await openTenantry({ data, maxOpen, migrations: await benchMigrations() });
   const next = randomIndexes(tenants);
   const files = [...range(tenants)].map((index) => tenantry.driver.files.pathOf(tenantName(index)));
@@ -81,15 +92,25 @@ async function overHttp(data: string, settings: Settings): Promise<Finding> {
     }
     return (opens * 1000) / (performance.now() - started);
   };
-  const ours = async (): Promise<number> => {
-    const paths = Array.from({ length: 50_000 }, () => `/t/${tenantName(next())}/customers/1`);
-    return (await loadPaths(server.url, paths, { connections, seconds })).perSecond;
+  const ours = async (url: string, path: string): Promise<number> => {
+    const paths = Array.from({ length: 50_000 }, () => `/t/${tenantName(next())}${path}`);
+    return (await loadPaths(url, paths, { connections, seconds })).perSecond;
   };
-  const pairs: Pair[] = [];
+  const inOne: Pair[] = [];
+  const inExecutors: Pair[] = [];
   for (let round = 0; round <= rounds; round++) {
-    const pair = { bare: bare(), ours: await ours() };
-    if (round > 0) pairs.push(pair);
+    const alone = bare();
+    const pairs = [
+      { bare: alone, ours: await ours(route.url, "/customers/1") },
+      { bare: alone, ours: await ours(served.url, "/rest/customers?id=eq.1") },
+    ] as const;
+    if (round === 0) continue;
+    inOne.push(pairs[0]);
+    inExecutors.push(pairs[1]);
   }
   const name = `${tenants.toLocaleString("en")} tenants at random over HTTP, ${maxOpen} open`;
-  return ratioFinding(name, pairs, { atLeast: 0.6 }, perSecond);
+  return [
+    ratioFinding(`${name}, as served: ${executors} executors`, inExecutors, { atLeast: 0.6 }, perSecond),
+    ratioFinding(`${name}, in one process`, inOne, undefined, perSecond),
+  ];
 }

@@ -1,6 +1,6 @@
 // Owns the tenants that are measured: their migrations, their names, and making many of them.
 // Measures nothing.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type MigrationSet, migrationSet } from "../src/migrations/migration-set.ts";
 import { readMigrations } from "../src/migrations/read-migrations.ts";
@@ -32,6 +32,13 @@ export async function benchMigrations(more: readonly string[] = []): Promise<Mig
     ...migrations,
     ...[FIRST_CUSTOMER, ...more].map((sql, index) => ({ name: `${5001 + index}_bench.sql`, sql })),
   ]);
+}
+
+/** Writes the same into a new folder, for who reads them from one. */
+export async function writeBenchMigrations(folder: string): Promise<void> {
+  const { migrations } = await benchMigrations();
+  await mkdir(folder);
+  await Promise.all(migrations.map(({ name, sql }) => writeFile(join(folder, name), sql)));
 }
 
 /** A folder for one measurement, removed when it is disposed of. */
