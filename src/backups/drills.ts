@@ -224,11 +224,7 @@ export class Drills {
   async #choose({ sample, largest, all, tenants }: DrillChoice): Promise<readonly TenantRecord[]> {
     const { catalog } = this.#parts.tenants;
     if (tenants) {
-      return Promise.all(
-        tenants.map(async (id) => {
-          return findTenant(catalog, id);
-        }),
-      );
+      return Promise.all(tenants.map((id) => findTenant(catalog, id)));
     }
     const limit = all ? Number.POSITIVE_INFINITY : (largest ?? sample ?? 0);
     if (!(limit >= 1)) {

@@ -84,10 +84,7 @@ async function fetchTenants(
   names: readonly string[] | undefined,
 ) {
   const { screen } = cli;
-  const chosen = names && (await Promise.all(names.map(async (name) => find(parseTenantId(name)))));
-  async function find(id: TenantId): Promise<TenantRecord> {
-    return findTenant(catalog, id);
-  }
+  const chosen = names && (await Promise.all(names.map((name) => findTenant(catalog, parseTenantId(name)))));
   async function* away(): AsyncGenerator<TenantRecord> {
     for (let after = ""; ;) {
       const page = await catalog.backups.away(PAGE, after);
