@@ -11,6 +11,7 @@ import { until } from "./backups-litestream.ts";
 import { azurite, NO_AZURITE } from "./support/azurite.ts";
 import { setEnvironment } from "./support/emulator.ts";
 import { gcsServer, NO_GCS } from "./support/gcs-server.ts";
+import { named } from "./support/named.ts";
 import { NO_LITESTREAM } from "./support/litestream.ts";
 import { sftpServer } from "./support/sftp-server.ts";
 import { addNote, notesOf, tempFolder, tempTenantry, whenHere } from "./support/temp-folder.ts";
@@ -20,7 +21,7 @@ const LATER = parseTenantId("later");
 const COPY = parseTenantId("acme-copy");
 /** Another server is waited for three of them. */
 const CANARY_MS = 1_500;
-const BACKUPS = { pollMs: 20, canaryMs: CANARY_MS };
+const BACKUPS = { pollMs: 20, canaryMs: CANARY_MS, renewMs: CANARY_MS };
 
 const KINDS: readonly [string, () => Promise<string>, string | undefined][] = [
   ["sftp", sftpServer, undefined],
@@ -34,11 +35,7 @@ async function onAnotherMachine(replica: string): Promise<Tenantry> {
   return tempTenantry({ data, replica });
 }
 
-/** A test's name, with why it is skipped. */
-const named = (name: string, missing: string | undefined): string =>
-  missing === undefined ? name : `${name} (skipped: ${missing})`;
-
-describe.each(KINDS)("%s", (_kind, storage, missing) => {
+describe.each(KINDS)("%s", (kind, storage, missing) => {
   const skipped = NO_LITESTREAM ?? missing;
 
   test.skipIf(skipped)(
@@ -48,7 +45,7 @@ describe.each(KINDS)("%s", (_kind, storage, missing) => {
       const tenantry = await tempTenantry({ replica, tenants: ["acme"] });
       const { restores, drills, erasure } = tenantry.recovery;
       const backups = await tenantry.backups(BACKUPS);
-      expect(backups.status()).toMatchObject({ fenced: false });
+      expect(backups.status()).toMatchObject({ fenced: kind !== "sftp" });
       const replicated = (): Promise<number> =>
         until("it is in the replica", () => backups.replicated(ACME, 2_000).catch(() => undefined));
       await addNote(tenantry, "acme", "first");

@@ -7,6 +7,10 @@ import { LitestreamProcess } from "../src/backups/litestream-process.ts";
 import type { PrefixOwner } from "../src/backups/prefix-owner.ts";
 import { parseReplicaUrl } from "../src/backups/replica-url.ts";
 import { takePrefix } from "../src/backups/take-prefix.ts";
+import { azurite, NO_AZURITE } from "./support/azurite.ts";
+import { gcsServer, NO_GCS } from "./support/gcs-server.ts";
+import { NO_LITESTREAM } from "./support/litestream.ts";
+import { named } from "./support/named.ts";
 import { s3Server } from "./support/s3-server.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 import {
@@ -19,9 +23,11 @@ import {
 
 const RENEW_MS = 400;
 
-const PLACES: readonly [string, () => Promise<string>][] = [
-  ["a folder", async () => `file://${await tempFolder()}`],
-  ["S3", () => s3Server()],
+const PLACES: readonly [string, () => Promise<string>, string | undefined][] = [
+  ["a folder", async () => `file://${await tempFolder()}`, undefined],
+  ["S3", () => s3Server(), undefined],
+  ["Google's storage", () => gcsServer(), NO_GCS],
+  ["Azure's storage", () => azurite(), NO_AZURITE],
 ];
 
 async function prefix(url: Promise<string>): Promise<{
@@ -43,20 +49,26 @@ async function prefix(url: Promise<string>): Promise<{
   return { take, lost };
 }
 
-describe.each(PLACES)("in %s", (_where, place) => {
-  test("of two servers with folders of their own the second is refused, and let in when the first has ended", async () => {
-    const { take, lost } = await prefix(place());
-    const other = await tempFolder();
-    const first = await take();
-    expect(first).toMatchObject({ catalogEpoch: 1, fenced: true });
-    await expect(take(other)).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
-    await first.release();
-    // A catalog of another folder goes another way from here: it gets a line of its own.
-    expect((await take(other)).catalogEpoch).toBe(2);
-    expect(lost).toEqual([]);
-  });
+describe.each(PLACES)("in %s", (_where, place, missing) => {
+  test.skipIf(missing)(
+    named(
+      "of two servers with folders of their own the second is refused, and let in when the first has ended",
+      missing,
+    ),
+    async () => {
+      const { take, lost } = await prefix(place());
+      const other = await tempFolder();
+      const first = await take();
+      expect(first).toMatchObject({ catalogEpoch: 1, fenced: true });
+      await expect(take(other)).rejects.toMatchObject({ code: "REPLICA_TAKEN" });
+      await first.release();
+      // A catalog of another folder goes another way from here: it gets a line of its own.
+      expect((await take(other)).catalogEpoch).toBe(2);
+      expect(lost).toEqual([]);
+    },
+  );
 
-  test("many that begin at once: one of them has it", async () => {
+  test.skipIf(missing)(named("many that begin at once: one of them has it", missing), async () => {
     const { take } = await prefix(place());
     const folders = await Promise.all(Array.from({ length: 6 }, () => tempFolder()));
     const results = await Promise.allSettled(folders.map((dir) => take(dir)));
@@ -66,17 +78,25 @@ describe.each(PLACES)("in %s", (_where, place) => {
     }
   });
 
-  test("who is killed and begins again in the same folder does not wait, and keeps the catalog's line", async () => {
-    const { take, lost } = await prefix(place());
-    const dir = await tempFolder();
-    await take(dir);
-    const again = await take(dir);
-    expect(again.catalogEpoch).toBe(1);
-    // The first is not dead here: it finds at its next renewal that it has lost.
-    await until("the first has noticed", () => lost.length === 1);
-  });
+  test.skipIf(missing)(
+    named(
+      "who is killed and begins again in the same folder does not wait, and keeps the catalog's line",
+      missing,
+    ),
+    async () => {
+      const { take, lost } = await prefix(place());
+      const dir = await tempFolder();
+      await take(dir);
+      const again = await take(dir);
+      expect(again.catalogEpoch).toBe(1);
+      // The first is not dead here: it finds at its next renewal that it has lost.
+      await until("the first has noticed", () => lost.length === 1);
+    },
+  );
 
-  withLitestream("a second server is refused, and goes on when the first has ended", async () => {
+  const skipped = NO_LITESTREAM ?? missing;
+  const name = "a second server is refused, and goes on when the first has ended";
+  test.skipIf(skipped)(named(name, skipped), async () => {
     const dir = await scratchFolder();
     const replica = await place();
     const first = await replicatedTenantry(dir, { replica });

@@ -7,7 +7,7 @@ import type { ReplicaUrl } from "./replica-url.ts";
 export interface PrefixOwner {
   /** The part of the catalog's path that rises with each data folder. */
   readonly catalogEpoch: number;
-  /** Whether nobody else can take the prefix meanwhile: for abs, gs and sftp others are only looked for. */
+  /** Whether nobody else can take the prefix meanwhile: for sftp others are only looked for. */
   readonly fenced: boolean;
   /** Gives the prefix free for whoever comes next. Idempotent. */
   release(): Promise<void>;

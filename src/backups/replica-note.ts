@@ -1,10 +1,9 @@
-// Owns a small text beside the replicas that is only replaced by who has seen what it says: in a folder, or in S3.
-// Does not know what the text means.
+// Owns what a note beside the replicas is: a small text that is only replaced by who has seen what it says. And the
+// file as the plainest of notes. Does not know what the text means.
 import { link, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { randomUUID } from "node:crypto";
 import { makeFolder } from "../drivers/local/database-file.ts";
-import type { ReplicaUrl } from "./replica-url.ts";
 
 /** Milliseconds after which whoever holds the lock of a folder's note is dead: it is held for one write. */
 const LOCK_TIMEOUT_MS = 10_000;
@@ -25,14 +24,8 @@ export interface ReplicaNote {
   write(text: string, tag: string | undefined): Promise<boolean>;
 }
 
-/** The note at `path` below the prefix; undefined where the kind of replica has none that is safe. */
-export async function replicaNote(url: ReplicaUrl, path: string): Promise<ReplicaNote | undefined> {
-  if (url.scheme === "file") return folderNote(url.keyOf(path));
-  if (url.scheme === "s3") return s3Note(url, path);
-  return undefined;
-}
-
-function folderNote(path: string): ReplicaNote {
+/** A file of this machine. */
+export function folderNote(path: string): ReplicaNote {
   const read = async (): Promise<Note | undefined> => {
     try {
       const text = await readFile(path, "utf8");
@@ -73,36 +66,6 @@ async function lockFile(path: string): Promise<AsyncDisposable | undefined> {
     if (held && Date.now() - held.mtimeMs > LOCK_TIMEOUT_MS) await rm(path, { force: true });
     return undefined;
   }
-}
-
-async function s3Note(url: ReplicaUrl, path: string): Promise<ReplicaNote> {
-  const { s3Client } = await import("./s3-store.ts");
-  const { client, bucket } = await s3Client(url);
-  const target = `${bucket}${url.keyOf(path).split("/").map(encodeURIComponent).join("/")}`;
-  const failed = async (what: string, answer: Response): Promise<Error> =>
-    new Error(`${what} ${url.shown} was answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
-  return {
-    async read() {
-      const answer = await client.fetch(target, { cache: "no-store" });
-      if (answer.status === 404) return undefined;
-      if (!answer.ok) throw await failed("Reading", answer);
-      return { text: await answer.text(), tag: answer.headers.get("etag") ?? "" };
-    },
-    async write(text, tag) {
-      const answer = await client.fetch(target, {
-        method: "PUT",
-        body: text,
-        headers: {
-          "content-type": "application/json",
-          ...(tag === undefined ? { "if-none-match": "*" } : { "if-match": tag }),
-        },
-      });
-      if (answer.status === 412 || answer.status === 409) return false;
-      if (!answer.ok) throw await failed("Writing to", answer);
-      // Not every service keeps to the condition: what is there now tells.
-      return (await (await client.fetch(target, { cache: "no-store" })).text()) === text;
-    },
-  };
 }
 
 function refusedBy(code: string): (error: unknown) => false {

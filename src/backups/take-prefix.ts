@@ -2,7 +2,7 @@
 // Is neither of them.
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { PrefixOwner } from "./prefix-owner.ts";
-import { replicaNote } from "./replica-note.ts";
+import { openReplicaNote } from "./open-replica-note.ts";
 import { ReplicaOwner, type ReplicaOwnerOptions } from "./replica-owner.ts";
 import { OWNER_PATH, type ReplicaUrl } from "./replica-url.ts";
 import { ReplicaWatch, type ReplicaWatchOptions } from "./replica-watch.ts";
@@ -17,7 +17,7 @@ export async function takePrefix(
   options: ReplicaOwnerOptions & ReplicaWatchOptions,
 ): Promise<PrefixOwner> {
   try {
-    const note = await replicaNote(url, OWNER_PATH);
+    const note = await openReplicaNote(url, OWNER_PATH);
     return note
       ? await ReplicaOwner.take(note, url, dir, options)
       : await ReplicaWatch.take(url, dir, options);

@@ -1,12 +1,13 @@
 // Owns Azure's object storage on loopback for a test, by Azurite, where that is installed. Litestream takes no endpoint
 // in an abs URL: it asks for Azure's own host by a proxy, behind which Azurite answers for that host.
-// Asserts nothing.
+// Azure's client for Node goes the same way. Asserts nothing.
 import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { request } from "node:https";
 import { type AddressInfo, connect } from "node:net";
+import tls from "node:tls";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
@@ -53,10 +54,16 @@ export async function azurite(prefix = "tenants"): Promise<string> {
   const place = ["--blobHost", "127.0.0.1", "--blobPort", String(port), "--location", join(dir, "data")];
   const lenient = ["--skipApiVersionCheck", "--loose", "--silent", "--disableTelemetry"];
   await runEmulator(program ?? "", [...place, ...lenient, "--cert", cert, "--key", key], port);
-  await makeContainer(port, await readFile(cert, "utf8"));
+  const authority = await readFile(cert, "utf8");
+  await makeContainer(port, authority);
+  const trusted = tls.getCACertificates("default");
+  tls.setDefaultCACertificates([...trusted, authority]);
+  onTestFinished(() => tls.setDefaultCACertificates(trusted));
   setEnvironment({
     HTTPS_PROXY: await proxyTo(port),
     SSL_CERT_FILE: cert,
+    // For processes that a test starts.
+    NODE_EXTRA_CA_CERTS: cert,
     LITESTREAM_AZURE_ACCOUNT_KEY: KEY,
   });
   return `abs://${ACCOUNT}@${CONTAINER}/${prefix}`;
