@@ -152,12 +152,11 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   async restore(token: string, bookmark: string): Promise<Answer<string>> {
     return this.#answer(token, async () => {
       const since = this.#identity?.since;
-      // Bookmarks are in the order of time. What lies before is another tenant's, of the same name.
-      if (since !== undefined && bookmark < since) throw beforeCreation();
+      // Bookmarks are in the order of time. What lies before is another tenant's, of the same name, or nothing.
+      if (since !== undefined && bookmark <= since) throw beforeCreation();
       const undo = await this.#storage.onNextSessionRestoreBookmark(bookmark).catch(withoutPast);
-      // Once the answer is on its way: the restore happens when the object begins anew.
+      // The restore happens when the object begins anew: with the next call, as ending it now could end the answer.
       this.#restoring = true;
-      setTimeout(() => this.#beginAnew(), 0);
       return undo;
     });
   }
@@ -173,8 +172,8 @@ export class TenantObject<Env = unknown> extends DurableObject<Env> implements T
   }
 
   async #answer<T>(token: string, fn: () => T | Promise<T>): Promise<Answer<T>> {
-    if (this.#restoring) this.#beginAnew();
     if (this.#identity?.token !== token) return { stale: true };
+    if (this.#restoring) this.#beginAnew();
     try {
       const value = fn();
       return { value: value instanceof Promise ? await value : value };

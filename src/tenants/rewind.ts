@@ -60,9 +60,13 @@ export async function rewind(
     tenant: id,
     detail: { bookmark, undo },
   });
-  // Whoever has it open has what it was; and what it is now may be older than the migrations.
-  await tenants.drain(stopped, 0);
-  await tenants.visit(stopped, (handle) => tenants.bringUp({ ...stopped, schemaHash: "" }, handle));
+  try {
+    // Whoever has it open has what it was; and what it is now may be older than the migrations.
+    await tenants.drain(stopped, 0);
+    await tenants.visit(stopped, (handle) => tenants.bringUp({ ...stopped, schemaHash: "" }, handle));
+  } catch (error) {
+    throw isTenantryError(error) ? takenBackOnly(id, error, undo) : error;
+  }
   const tenant = before.state === "suspended" ? stopped : await lifecycle.resume(id, act);
   return { tenant, bookmark, undo };
 }
@@ -71,12 +75,24 @@ async function recordOf({ catalog }: Tenants, id: TenantId): Promise<TenantRecor
   return findTenant(catalog, id, { fresh: true });
 }
 
+/** An error after which somebody has to look: the tenant is suspended, and no longer what it was. */
+function takenBackOnly(tenant: TenantId, error: TenantryError, undo: string): TenantryError {
+  const { code, message, hint, retryAfterSeconds } = error;
+  const suspended = `It was taken back, and stays suspended; rewinding to ${undo} undoes that.`;
+  return new TenantryError(code, message, {
+    tenant,
+    hint: hint === undefined ? suspended : `${hint} ${suspended}`,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    cause: error,
+  });
+}
+
 function timeOf(
   { bookmark, restore }: Handle,
   { driver }: TenantRecord,
 ): Required<Pick<Handle, "bookmark" | "restore">> {
   if (bookmark && restore) return { bookmark, restore };
   throw new TenantryError("UNSUPPORTED", `The driver ${driver} keeps no past of its databases.`, {
-    hint: "Restore a snapshot or a replica: docs/backups.md.",
+    hint: 'Restore a snapshot or a replica: docs/backups.md. Of D1 that is bound: "tenantry rewind d1:NAME".',
   });
 }

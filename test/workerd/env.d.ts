@@ -10,6 +10,7 @@ declare global {
       readonly CATALOG: D1Database;
       readonly TENANT_ACME: D1Database;
       readonly TENANTS: ObjectNamespace;
+      readonly PAST: ObjectNamespace;
       readonly TENANTRY_ADMIN_KEY: string;
     }
   }

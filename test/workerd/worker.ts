@@ -3,6 +3,7 @@ import { objectDatabase, durableObjectDriver } from "../../src/driver-durable-ob
 import { migrationSet, tenantryWorker } from "../../src/worker.ts";
 
 export { TenantObject } from "../../src/driver-durable-object.ts";
+export { ObjectWithPast } from "./object-with-past.ts";
 
 export default tenantryWorker<Cloudflare.Env>(async (env) => ({
   driver: durableObjectDriver({ namespace: env.TENANTS }),
