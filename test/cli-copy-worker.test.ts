@@ -1,36 +1,17 @@
 // Tenants' databases copied by the real command line into a Worker's objects, into another server, and back; killed and
 // run again. And what a Worker's past can be asked for by it.
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createApiKey } from "../src/auth/api-key.ts";
 import { type CliFolder, cliFolder } from "./cli-process.ts";
+import { localWorker } from "./support/local-worker.ts";
 import { saidUrl } from "./support/said-url.ts";
-import { tempFolder } from "./support/temp-folder.ts";
 
-const ROOT = join(import.meta.dirname, "..");
 /** Each command is a process, and other tests run beside these. */
 const MANY_PROCESSES_MS = 300_000;
 const ROWS = 6000;
-
-const worker = async (key: string): Promise<string> => {
-  const wrangler = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-  const place = [
-    "--ip",
-    "127.0.0.1",
-    "--port",
-    "0",
-    "--inspector-port",
-    "0",
-    "--persist-to",
-    await tempFolder(),
-  ];
-  const args = [wrangler, "dev", "--config", "wrangler.toml", "--var", `TENANTRY_ADMIN_KEY:${key}`, ...place];
-  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", CI: "1" };
-  return saidUrl(spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }));
-};
 
 const server = async (key: string): Promise<string> => {
   const cli = await cliFolder({ TENANTRY_ADMIN_KEY: key });
@@ -49,7 +30,7 @@ async function withCustomers(cli: CliFolder): Promise<void> {
 }
 
 describe.each([
-  ["a Worker's object", "do", worker],
+  ["a Worker's object", "do", localWorker],
   ["another server", "tenantry", server],
 ])("%s", (_, kind, start) => {
   test("takes a tenant, gives it back, and can be gone on with", { timeout: MANY_PROCESSES_MS }, async () => {

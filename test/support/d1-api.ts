@@ -6,6 +6,7 @@ import type { D1Database } from "@cloudflare/workers-types";
 import { Hono } from "hono";
 import { getPlatformProxy } from "wrangler";
 import { listen } from "../../src/http/listen.ts";
+import { D1Past, emptyD1 } from "./d1-past.ts";
 
 /** What becomes of a request before it is answered; undefined for nothing. */
 export type Mishap = (request: Request, answer: () => Promise<Response>) => Promise<Response> | undefined;
@@ -32,6 +33,7 @@ interface Entry {
   readonly id: string;
   readonly name: string;
   readonly db: D1Database;
+  readonly past: D1Past;
 }
 
 const ok = (result: unknown, more: object = {}): Response =>
@@ -51,19 +53,7 @@ export async function d1Api(): Promise<D1ApiStandIn> {
 
   const release = async ({ id, db }: Entry): Promise<void> => {
     entries.delete(id);
-    for (;;) {
-      const { results } = await db
-        .prepare(
-          `SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'
-           AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow')`,
-        )
-        .all<{ type: string; name: string }>();
-      if (results.length === 0) break;
-      await db.batch([
-        db.prepare("PRAGMA defer_foreign_keys = ON"),
-        ...results.map(({ type, name }) => db.prepare(`DROP ${type} "${name.replaceAll('"', '""')}"`)),
-      ]);
-    }
+    await emptyD1(db);
     free.push(db);
   };
 
@@ -104,7 +94,7 @@ export async function d1Api(): Promise<D1ApiStandIn> {
     const db = free.pop();
     if (!db) throw new Error("The stand-in has no more databases to lend.");
     standIn.created.push(body);
-    const entry = { id: randomUUID(), name: body.name, db };
+    const entry = { id: randomUUID(), name: body.name, db, past: new D1Past(db) };
     entries.set(entry.id, entry);
     return ok({ uuid: entry.id, name: body.name, version: "production" });
   });
@@ -161,10 +151,17 @@ export async function d1Api(): Promise<D1ApiStandIn> {
       return { success: true, meta: {}, results: { columns, rows } };
     }),
   );
-  api.get("/:id/time_travel/bookmark", (c) => ok({ bookmark: `mark-${c.req.query("timestamp") ?? "now"}` }));
-  api.post("/:id/time_travel/restore", (c) =>
-    ok({ bookmark: c.req.query("bookmark") ?? c.req.query("timestamp"), previous_bookmark: "before" }),
+  api.get("/:id/time_travel/bookmark", async (c) =>
+    ok({ bookmark: await c.get("entry").past.bookmark(c.req.query("timestamp")) }),
   );
+  api.post("/:id/time_travel/restore", async (c) => {
+    const { bookmark, timestamp } = c.req.query();
+    const { past } = c.get("entry");
+    const to = bookmark ?? (await past.bookmark(timestamp));
+    const before = await past.restore(to);
+    if (before === undefined) return no(400, 7400, "Invalid bookmark");
+    return ok({ bookmark: to, previous_bookmark: before });
+  });
   const polls = new Map<string, number>();
   api.post("/:id/export", async (c) => {
     const { id } = c.get("entry");
