@@ -44,7 +44,7 @@ export function createProgram(screen: Screen): { readonly program: Command; read
     .addOption(
       setting(
         "--libsql-url <template>",
-        "new tenants are libSQL databases, such as libsql://{tenant}-acme.turso.io",
+        "new tenants are libSQL databases, such as libsql://{tenant}-acme.aws-eu-west-1.turso.io",
       ),
     )
     .addOption(setting("--replica <url>", "where tenants are replicated to, such as s3://bucket/tenants"))

@@ -33,7 +33,7 @@ export interface LibsqlDriver extends Driver<LibsqlHandle> {
  * @throws {TenantryError} `INVALID_OPTION`
  * @example
  * const driver = libsqlDriver({
- *   url: "libsql://{tenant}-acme.turso.io",
+ *   url: "libsql://{tenant}-acme.aws-eu-west-1.turso.io",
  *   authToken: process.env.TURSO_DATABASE_TOKEN ?? "",
  *   provisioner: tursoProvisioner({ org: "acme", token: process.env.TURSO_TOKEN ?? "", group: "default" }),
  * });

@@ -16,7 +16,7 @@ export interface TursoProvisionerOptions {
   readonly token: string | (() => Promise<string>);
   /** The group of the databases. @default the organisation's only one */
   readonly group?: string;
-  /** Where the group is, such as `fra`: it is made there where it is missing. @default it is there already */
+  /** Where the group is, such as `aws-eu-west-1`: it is made there where it is missing. @default it is there already */
   readonly location?: string;
   /** Such as `256mb`. @default the plan's */
   readonly sizeLimit?: string;
