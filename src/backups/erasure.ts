@@ -13,15 +13,10 @@ import type { Act } from "../tenants/acts.ts";
 import type { Lifecycle } from "../tenants/lifecycle.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { findTenant } from "../tenants/find-tenant.ts";
-import type { ObjectStore, StoredObject } from "./object-store.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { objectsBelow, removeObjects } from "./remove-objects.ts";
 import { replacedFolder } from "./replaced-files.ts";
 import type { Snapshots } from "./snapshots.ts";
-import { workThrough } from "./work-through.ts";
-
-/** How often what a store still lists is removed again: some say that they have, and have not. */
-const REMOVE_ROUNDS = 3;
-/** Objects that are removed at once. */
-const REMOVE_CONCURRENCY = 8;
 
 /** What {@link Erasure} is made of. */
 export interface ErasureParts {
@@ -133,20 +128,13 @@ export class Erasure {
   }
 
   async #eraseObjects(store: ObjectStore, record: TenantRecord): Promise<EraseReport["replica"]> {
-    const listed = new Map<string, StoredObject>();
-    for (let round = 0; round < REMOVE_ROUNDS; round++) {
-      const left = await objectsOf(store, record);
-      if (left.length === 0) break;
-      for (const object of left) listed.set(`${object.key}\0${object.version ?? ""}`, object);
-      await workThrough(left, { concurrency: REMOVE_CONCURRENCY, work: (object) => store.remove(object) });
-    }
-    const all = [...listed.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const all = await removeObjects(store, prefixOf(record));
     const listing = createHash("sha256");
-    for (const [name, { bytes }] of all) listing.update(`${name}\0${bytes}\n`);
+    for (const { key, version = "", bytes } of all) listing.update(`${key}\0${version}\0${bytes}\n`);
     return {
       place: store.place,
       objects: all.length,
-      bytes: all.reduce((sum, [, { bytes }]) => sum + bytes, 0),
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
       listing: listing.digest("hex"),
     };
   }
@@ -157,8 +145,9 @@ export class Erasure {
     record: TenantRecord,
   ): Promise<void> {
     const left = (await this.#filesOf(id)).map((path) => relative(this.#parts.dir, path));
-    left.push(...(await this.#parts.snapshots.list(id)).map(({ name }) => `snapshot ${name}`));
-    if (store) left.push(...(await objectsOf(store, record)).map(({ key }) => `${store.place}: ${key}`));
+    left.push(...(await this.#parts.snapshots.remains(id)).map((name) => `snapshot ${name}`));
+    const objects = store ? await objectsBelow(store, prefixOf(record)) : [];
+    left.push(...objects.map(({ key }) => `${store?.place}: ${key}`));
     const driver = this.#parts.tenants.driverOf(record);
     // What somebody else has made is not deleted with a tenant, and holds its rows.
     if (!driver.files && (await driver.exists(id))) left.push(`its database, which ${driver.name} keeps`);
@@ -176,10 +165,8 @@ export class Erasure {
 }
 
 /** Of all tenants that have had the name. */
-async function objectsOf(store: ObjectStore, { shard, id }: TenantRecord): Promise<StoredObject[]> {
-  const found: StoredObject[] = [];
-  for await (const object of store.list(`${shard}/${id}/`, { versions: true })) found.push(object);
-  return found;
+function prefixOf({ shard, id }: TenantRecord): string {
+  return `${shard}/${id}/`;
 }
 
 /** @param depth of folders below that are looked into. @default all */

@@ -8,6 +8,7 @@ import { rethrowAsOurs } from "../drivers/local/database-file.ts";
 import { isTenantId, type TenantId } from "../tenant-id.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { type ObjectStore, objectMissing, type StoredObject } from "./object-store.ts";
+import { objectsBelow, removeObjects } from "./remove-objects.ts";
 import { snapshotMoment } from "./snapshot-name.ts";
 import type { SnapshotStore, StoredSnapshot } from "./snapshot-store.ts";
 
@@ -70,11 +71,9 @@ export function objectSnapshots(open: () => Promise<ObjectStore>, place: string)
       const store = await open();
       for (const one of await objectsOf(tenant)) if (one.name === name) await store.remove(one.object);
     },
-    async removeAll(tenant) {
-      const store = await open();
-      const all: StoredObject[] = [];
-      for await (const object of store.list(`${tenant}/`, { versions: true })) all.push(object);
-      for (const object of all) await store.remove(object);
+    removeAll: async (tenant) => void (await removeObjects(await open(), `${tenant}/`)),
+    async remains(tenant) {
+      return (await objectsBelow(await open(), `${tenant}/`)).map(({ key }) => key.slice(tenant.length + 1));
     },
     async *tenants() {
       const seen = new Set<string>();

@@ -28,6 +28,8 @@ export interface SnapshotStore {
   remove(tenant: TenantId, name: string): Promise<void>;
   /** Removes all of a tenant's, and whatever else lies among them. */
   removeAll(tenant: TenantId): Promise<void>;
+  /** What {@link removeAll} would have to remove now, old versions of what was replaced or removed included. */
+  remains(tenant: TenantId): Promise<readonly string[]>;
   /** Whoever has snapshots, deleted tenants too. */
   tenants(): AsyncIterable<TenantId>;
 }
@@ -59,6 +61,7 @@ export function localSnapshots(dir: string): SnapshotStore {
     fetch: async (tenant, name, to) => copyFile(file(tenant, name), to, constants.COPYFILE_FICLONE),
     remove: (tenant, name) => rm(file(tenant, name), { force: true }),
     removeAll: (tenant) => rm(folder(tenant), { recursive: true, force: true }),
+    remains: (tenant) => namesIn(folder(tenant)),
     async *tenants() {
       for (const name of await namesIn(dir)) if (isTenantId(name)) yield name;
     },

@@ -208,8 +208,13 @@ export class Snapshots {
   }
 
   /** Removes all of a tenant's. */
-  async removeAll(id: TenantId): Promise<void> {
-    await this.#parts.store.removeAll(id);
+  removeAll(id: TenantId): Promise<void> {
+    return this.#parts.store.removeAll(id);
+  }
+
+  /** What is still kept for a tenant, also what is no snapshot any more but an old version of one. */
+  remains(id: TenantId): Promise<readonly string[]> {
+    return this.#parts.store.remains(id);
   }
 
   async #take(record: TenantRecord, at: number): Promise<Snapshot> {
