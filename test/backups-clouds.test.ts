@@ -1,10 +1,14 @@
-// Holds replicas where only Litestream reaches, at Azure's, at Google's and by SFTP, to what is said of them: tenants
-// come back from there at any moment and on another machine, one server writes there, and what cannot be is refused.
+// Holds replicas at Azure's, at Google's and by SFTP to what is said of them: tenants come back from there at any moment
+// and on another machine, one server writes there, and nothing is left there of who is erased.
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { inspect } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { openObjectStore } from "../src/backups/open-object-store.ts";
 import { recoverCatalog } from "../src/backups/recover-catalog.ts";
+import { objectsBelow } from "../src/backups/remove-objects.ts";
+import { parseReplicaUrl } from "../src/backups/replica-url.ts";
+import { snapshotName } from "../src/backups/snapshot-name.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import type { Tenantry } from "../src/tenantry.ts";
 import { until } from "./backups-litestream.ts";
@@ -67,14 +71,20 @@ describe.each(KINDS)("%s", (kind, storage, missing) => {
       await replicated();
       await until("the copy is there", () => backups.replicated(COPY, 2_000).catch(() => undefined));
 
-      await expect(erasure.erase(ACME)).rejects.toMatchObject({
-        code: "UNSUPPORTED",
-        message: /not listed or removed/,
-      });
-      expect(await notesOf(tenantry, "acme")).toEqual(["first", "third"]);
       const elsewhere = await onAnotherMachine(replica);
       expect(await whenHere(() => notesOf(elsewhere, "acme"))).toEqual(["first", "third"]);
       expect(await whenHere(() => notesOf(elsewhere, "acme-copy"))).toEqual(["first"]);
+      if (kind === "sftp") {
+        await expect(erasure.erase(ACME)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+        expect(await notesOf(tenantry, "acme")).toEqual(["first", "third"]);
+        return;
+      }
+      const { replica: erased } = await erasure.erase(ACME);
+      expect(erased).toMatchObject({ place: replica });
+      expect(erased?.objects).toBeGreaterThan(1);
+      const store = await openObjectStore(parseReplicaUrl(replica));
+      expect(await objectsBelow(store, "default/acme/")).toEqual([]);
+      expect((await objectsBelow(store, "default/acme-copy/")).length).toBeGreaterThan(0);
     },
   );
 
@@ -107,6 +117,26 @@ describe.each(KINDS)("%s", (kind, storage, missing) => {
       expect(await whenHere(() => notesOf(third, "later"))).toEqual([]);
     },
   );
+});
+
+describe.each(KINDS.filter(([kind]) => kind !== "sftp"))("snapshots at %s", (_kind, storage, missing) => {
+  test.skipIf(missing)(named("are kept by count, restored from, and erased", missing), async () => {
+    const snapshots = await storage();
+    const replica = `file://${await tempFolder()}`;
+    const tenantry = await tempTenantry({ tenants: ["acme"], snapshots, replica });
+    const { recovery } = tenantry;
+    for (const [at, body] of ["first", "second", "third"].entries()) {
+      await addNote(tenantry, "acme", body);
+      await recovery.snapshots.takeAll({ at: Date.UTC(2026, 10, 20 + at), keep: 2 });
+    }
+    const names = (await recovery.snapshots.list(ACME)).map(({ name }) => name);
+    expect(names).toEqual([snapshotName(Date.UTC(2026, 10, 21)), snapshotName(Date.UTC(2026, 10, 22))]);
+    await recovery.restores.inPlace(ACME, { kind: "snapshot", name: names[0]! });
+    expect(await notesOf(tenantry, "acme")).toEqual(["first", "second"]);
+    expect(await recovery.erasure.erase(ACME)).toMatchObject({ snapshots: { place: snapshots, names } });
+    const store = await openObjectStore(parseReplicaUrl(snapshots));
+    expect(await objectsBelow(store, "")).toEqual([]);
+  });
 });
 
 test.skipIf(NO_LITESTREAM)("a wrong password is told, without the password", async () => {

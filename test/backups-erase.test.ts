@@ -10,6 +10,8 @@ import { parseReplicaUrl, replicaPath } from "../src/backups/replica-url.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { cliFolder } from "./cli-process.ts";
 import { litestream, NO_LITESTREAM, replicateOnce } from "./support/litestream.ts";
+import { azurite, NO_AZURITE } from "./support/azurite.ts";
+import { gcsServer, NO_GCS } from "./support/gcs-server.ts";
 import { s3Server } from "./support/s3-server.ts";
 import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
 
@@ -93,21 +95,33 @@ test.skipIf(NO_LITESTREAM)(
   },
 );
 
-test("objects of S3 are erased, and none of a neighbour whose name begins alike", async () => {
-  const replica = await s3Server();
-  const tenantry = await tempTenantry({ tenants: ["acme"], replica });
-  const store = await openObjectStore(parseReplicaUrl(replica));
-  const file = join(await tempFolder(), "file");
-  await writeFile(file, "object");
-  for (const key of ["default/acme/i/1/ltx/0/a", "default/acme/i/2/ltx/0/b", "default/acme-2/i/1/ltx/0/c"]) {
-    await store.put(key, file);
-  }
-  const report = await tenantry.recovery.erasure.erase(ACME);
-  expect(report.replica).toMatchObject({ objects: 2, bytes: 12 });
-  const left: string[] = [];
-  for await (const { key } of store.list("")) left.push(key);
-  expect(left).toEqual(["default/acme-2/i/1/ltx/0/c"]);
-});
+test.for([
+  ["S3", s3Server, undefined],
+  ["Google's storage", gcsServer, NO_GCS],
+  ["Azure's storage", azurite, NO_AZURITE],
+] as const)(
+  "objects of %s are erased, and none of a neighbour whose name begins alike",
+  async ([, place, missing], { skip }) => {
+    skip(missing !== undefined, missing);
+    const replica = await place();
+    const tenantry = await tempTenantry({ tenants: ["acme"], replica });
+    const store = await openObjectStore(parseReplicaUrl(replica));
+    const file = join(await tempFolder(), "file");
+    await writeFile(file, "object");
+    for (const key of [
+      "default/acme/i/1/ltx/0/a",
+      "default/acme/i/2/ltx/0/b",
+      "default/acme-2/i/1/ltx/0/c",
+    ]) {
+      await store.put(key, file);
+    }
+    const report = await tenantry.recovery.erasure.erase(ACME);
+    expect(report.replica).toMatchObject({ objects: 2, bytes: 12 });
+    const left: string[] = [];
+    for await (const { key } of store.list("")) left.push(key);
+    expect(left).toEqual(["default/acme-2/i/1/ltx/0/c"]);
+  },
+);
 
 test("on the command line it wants a yes, and prints the report", async () => {
   await using folder = await cliFolder();

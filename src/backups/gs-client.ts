@@ -89,8 +89,11 @@ export async function gsClient(url: ReplicaUrl): Promise<GsClient> {
         });
       } catch (error) {
         const { message, status } = error as Error & { readonly status?: number };
-        const what = status === undefined ? message : `it answered ${status}: ${message.slice(0, 300)}`;
-        throw gsUnavailable(url, what.replace(/\.$/, ""), { status });
+        const { reason } = (request.signal?.aborted ? request.signal : {}) as { readonly reason?: Error };
+        // The URL in it may be that of an upload, by which anybody can go on with it.
+        const words = (reason?.message ?? message).replace(/^request to \S+ failed, reason: /, "");
+        const why = status === undefined ? words : `it answered ${status}: ${words.slice(0, 300)}`;
+        throw gsUnavailable(url, why.replace(/\.$/, ""), { status });
       }
     },
   };

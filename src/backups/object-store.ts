@@ -1,5 +1,5 @@
 // Owns what is done to a replica's storage besides what Litestream does: list, put, get and remove objects.
-// The interface, and the folder as the plainest of stores; s3-store.ts is the other one.
+// The interface, and the folder as the plainest of stores; the others are in files of their own.
 import { createReadStream, createWriteStream } from "node:fs";
 import { lstat, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";

@@ -8,6 +8,8 @@ import type { ReplicaUrl } from "./replica-url.ts";
 export async function openObjectStore(url: ReplicaUrl): Promise<ObjectStore> {
   if (url.scheme === "file") return folderStore(url);
   if (url.scheme === "s3") return (await import("./s3-store.ts")).s3Store(url);
+  if (url.scheme === "gs") return (await import("./gs-store.ts")).gsStore(url);
+  if (url.scheme === "abs") return (await import("./abs-store.ts")).absStore(url);
   throw new TenantryError(
     "UNSUPPORTED",
     `Objects in ${url.scheme}:// are not listed or removed by Tenantry.`,
