@@ -43,6 +43,7 @@ const ROOMS: readonly (readonly string[])[] = [
     "compile-cache.ts",
     "event-loop-turn.ts",
     "fifo-lock.ts",
+    "free-bytes.ts",
     "given-options.ts",
     "recent-map.ts",
     "shutting-down.ts",

@@ -5,6 +5,9 @@ import { TenantryError } from "../tenantry-error.ts";
 import { ANSWER_WINDOW_BYTES } from "./answer-sender.ts";
 import type { Taken } from "./job.ts";
 
+/** Bytes that are taken until the executor is told: it has as many again to send meanwhile. */
+const REPORTED_BYTES = ANSWER_WINDOW_BYTES / 2;
+
 /** How an {@link AnswerStream} ends. */
 export interface AnswerStreamOptions {
   /** Milliseconds in which the reader must take something. */
@@ -20,6 +23,7 @@ export class AnswerStream {
   readonly #options: AnswerStreamOptions;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #received = 0;
+  #consumed = 0;
   #reported = 0;
   #stall: ReturnType<typeof setTimeout> | undefined;
   #allHere = false;
@@ -59,10 +63,12 @@ export class AnswerStream {
 
   #report(desiredSize: number): void {
     const consumed = this.#received - (ANSWER_WINDOW_BYTES - desiredSize);
-    if (consumed <= this.#reported) return;
+    if (consumed <= this.#consumed) return;
+    this.#consumed = consumed;
+    this.#watch();
+    if (consumed - this.#reported < REPORTED_BYTES) return;
     this.#taken.more(consumed - this.#reported);
     this.#reported = consumed;
-    this.#watch();
   }
 
   #watch(): void {

@@ -1,6 +1,7 @@
 // Owns how messages travel between the main process and an executor: in packets on a socket, so that those that
 // gather while one is under way leave together. Does not know what they say.
 import type { Duplex } from "node:stream";
+import { ReceivedBytes } from "./received-bytes.ts";
 
 /** A packet's first bytes: those of its text, those behind the text, the characters of JSON, the packets received. */
 const PREFIX_BYTES = 16;
@@ -47,10 +48,9 @@ export class Channel<Sent, Heard> {
   #received = 0;
   #turnEnds = false;
   #acknowledges = false;
-  #chunks: Buffer[] = [];
-  #chunkBytes = 0;
-  /** Bytes that must be there before another look makes sense. */
-  #needed = PREFIX_BYTES;
+  readonly #incoming = new ReceivedBytes();
+  /** What the prefix of the packet that comes says of it. */
+  #packet: PacketPrefix | undefined;
 
   constructor(socket: Duplex, { onMessage, side }: ChannelOptions<Heard>) {
     this.#socket = socket;
@@ -157,38 +157,31 @@ export class Channel<Sent, Heard> {
   };
 
   #read(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#chunkBytes += chunk.byteLength;
-    if (this.#chunkBytes < this.#needed) return;
-    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#chunkBytes);
-    let at = 0;
+    const incoming = this.#incoming;
+    incoming.push(chunk);
     for (;;) {
-      this.#needed = PREFIX_BYTES;
-      if (bytes.byteLength - at < PREFIX_BYTES) break;
-      const textEnd = at + PREFIX_BYTES + bytes.readUInt32LE(at);
-      const end = textEnd + bytes.readUInt32LE(at + 4);
-      this.#needed = end - at;
-      if (bytes.byteLength < end) break;
-      this.#open(bytes.subarray(at, end), textEnd - at);
-      at = end;
+      if (!this.#packet) {
+        if (incoming.length < PREFIX_BYTES) return;
+        this.#packet = packetPrefix(incoming.borrow(PREFIX_BYTES));
+      }
+      const packet = this.#packet;
+      if (incoming.length < packet.textBytes + packet.bytes) return;
+      this.#packet = undefined;
+      this.#open(packet);
     }
-    const rest = bytes.subarray(at);
-    this.#chunks = rest.byteLength > 0 ? [rest] : [];
-    this.#chunkBytes = rest.byteLength;
   }
 
-  #open(packet: Buffer, textEnd: number): void {
-    const text = packet.toString("utf8", PREFIX_BYTES, textEnd);
+  #open({ textBytes, jsonCharacters, received }: PacketPrefix): void {
+    const text = this.#incoming.borrow(textBytes).toString();
     if (this.#asks) {
-      this.#unacknowledged -= packet.readUInt32LE(12);
+      this.#unacknowledged -= received;
       // Before anything is done with the answers: the other side has something to do meanwhile.
       this.#ask();
     } else {
       this.#received++;
       this.#acknowledgeSoon();
     }
-    let textAt = packet.readUInt32LE(8);
-    let bytesAt = textEnd;
+    let textAt = jsonCharacters;
     const [lengths, messages] = JSON.parse(text.slice(0, textAt)) as [number[], Heard[]];
     for (const [index, message] of messages.entries()) {
       const length = lengths[index]!;
@@ -196,10 +189,26 @@ export class Channel<Sent, Heard> {
         this.#onMessage(message, length === 0 ? "" : text.slice(textAt, textAt + length));
         textAt += length;
       } else {
-        const end = bytesAt - 1 - length;
-        this.#onMessage(message, packet.subarray(bytesAt, end));
-        bytesAt = end;
+        this.#onMessage(message, this.#incoming.take(-1 - length));
       }
     }
   }
+}
+
+/** What comes before a packet. */
+interface PacketPrefix {
+  readonly textBytes: number;
+  readonly bytes: number;
+  readonly jsonCharacters: number;
+  /** Packets that the other side has received. */
+  readonly received: number;
+}
+
+function packetPrefix(bytes: Buffer): PacketPrefix {
+  return {
+    textBytes: bytes.readUInt32LE(0),
+    bytes: bytes.readUInt32LE(4),
+    jsonCharacters: bytes.readUInt32LE(8),
+    received: bytes.readUInt32LE(12),
+  };
 }

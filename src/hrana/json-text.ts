@@ -1,7 +1,8 @@
 // Owns JSON that is put together from text and, where it is large, from bytes that nobody has to encode again.
 // Does not know what it says.
+import { freeBuffer } from "../free-bytes.ts";
 
-/** JSON: as text, or as pieces one after the other. */
+/** JSON: as text, or as pieces one after the other; bytes have their buffer to themselves. */
 export type JsonText = string | readonly (string | Uint8Array)[];
 
 /** One behind the other. */
@@ -33,7 +34,7 @@ export function lengthOf(text: JsonText): number {
   return typeof text === "string" ? text.length : text.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** As a body: text as it is, pieces as bytes. */
+/** As a body: text as it is, pieces as bytes, which are gone then. */
 export function bodyOf(text: JsonText): string | Uint8Array<ArrayBuffer> {
   if (typeof text === "string") return text;
   const encoder = new TextEncoder();
@@ -43,6 +44,7 @@ export function bodyOf(text: JsonText): string | Uint8Array<ArrayBuffer> {
   for (const piece of pieces) {
     body.set(piece, at);
     at += piece.byteLength;
+    freeBuffer(piece.buffer);
   }
   return body;
 }

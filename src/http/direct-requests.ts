@@ -3,6 +3,7 @@
 // Leaves whatever is unusual about a request to the application, which answers all of them, and these the same.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { PooledAnswer } from "../executors/executor-pool.ts";
+import { freeBytes } from "../free-bytes.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Door } from "./app.ts";
 import { errorAnswer } from "./error-response.ts";
@@ -127,7 +128,8 @@ async function pour(body: ReadableStream<Uint8Array>, outgoing: ServerResponse):
   reader.closed.catch(() => outgoing.destroy());
   if (outgoing.destroyed) await reader.cancel();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    if (outgoing.write(part.value) || outgoing.destroyed) continue;
+    const { value } = part;
+    if (outgoing.write(value, () => freeBytes(value)) || outgoing.destroyed) continue;
     const { promise, resolve } = Promise.withResolvers<void>();
     wake = resolve;
     await promise;
