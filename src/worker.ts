@@ -92,5 +92,6 @@ export function tenantryWorker<Env>(
 function misconfigured(error: unknown): Response {
   console.error(error);
   if (!isTenantryError(error)) throw error;
-  return Response.json(errorBody(error), { status: ERROR_STATUS[error.code] });
+  // An option that is wrong is no fault of the caller's.
+  return Response.json(errorBody(error), { status: Math.max(500, ERROR_STATUS[error.code]) });
 }
