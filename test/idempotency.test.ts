@@ -227,7 +227,9 @@ describe("killed executors", () => {
     const write = server.send("POST", "/t/pipeline/v2/pipeline", body, key("k"));
     await untilRunning(server, 1);
     process.kill(executor(server).pid!, "SIGKILL");
-    expectError(await write, "OUTCOME_UNKNOWN");
+    const lost = await write;
+    expectError(lost, "OUTCOME_UNKNOWN");
+    expect(lost.headers.get("retry-after")).toBeNull();
     await other.do("unlock");
     await untilServed(server, "pipeline");
     expect(await count(server, "pipeline")).toBe(0);

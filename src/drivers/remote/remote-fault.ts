@@ -71,7 +71,6 @@ export function faultError(fault: RemoteFault, name: string, writes: boolean): T
           `${said} What was written is there as a whole, or not at all.`,
           {
             hint: "Read whether it was done before trying again.",
-            retryAfterSeconds,
             cause,
           },
         );
