@@ -242,6 +242,11 @@ test("a tenant is taken back in time: suspended meanwhile, migrated, and resumed
   const asked = await hono.request("/admin/tenants/acme/bookmark", { headers });
   const { bookmark } = (await asked.json()) as { bookmark: string };
   await addNote(tenantry, "acme", "later");
+  const wrong = await hono.request("/admin/tenants/acme/bookmark?at=yesterday", { headers });
+  expect([wrong.status, await wrong.json()]).toMatchObject([
+    400,
+    { code: "INVALID_ARGUMENT", message: expect.stringContaining('The query\'s "at" is wrong') },
+  ]);
   const rewind = (body: object): Response | Promise<Response> =>
     hono.request("/admin/tenants/acme/rewind", { method: "POST", headers, body: JSON.stringify(body) });
   const rewound = await rewind({ at: new Date().toISOString() });

@@ -224,7 +224,6 @@ function adminOfOne(): TenantryError {
   });
 }
 
-/** @throws {TenantryError} `INVALID_ARGUMENT` */
 /** Which tenants the query of a request asks for. @throws {TenantryError} `INVALID_ARGUMENT` */
 export function tenantListQuery(c: Context<AdminEnv>): TenantQuery {
   const { state, prefix, cursor } = c.req.query();
@@ -236,8 +235,12 @@ export function tenantListQuery(c: Context<AdminEnv>): TenantQuery {
   };
 }
 
-/** The body as `schema` has it. @throws {TenantryError} `INVALID_ARGUMENT` */
-export function checkBody<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+/** The body, or the query, as `schema` has it. @throws {TenantryError} `INVALID_ARGUMENT` */
+export function checkBody<const S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  what: "body" | "query" = "body",
+): v.InferOutput<S> {
   // An array is an object, too, and one without entries lacks nothing that may be left out.
   const result = v.safeParse(schema, Array.isArray(value) ? undefined : value);
   if (result.success) return result.output;
@@ -245,9 +248,9 @@ export function checkBody<const S extends v.GenericSchema>(schema: S, value: unk
   const where = v.getDotPath(issue);
   throw new TenantryError(
     "INVALID_ARGUMENT",
-    `The body${where ? `'s "${where}"` : ""} is wrong: ${issue.message}.`,
+    `The ${what}${where ? `'s "${where}"` : ""} is wrong: ${issue.message}.`,
     {
-      hint: "GET /openapi.json describes every body.",
+      hint: `GET /openapi.json describes every ${what}.`,
     },
   );
 }

@@ -74,7 +74,7 @@ export function databaseRoutes({ tenants, lifecycle, settings }: DatabaseRoutesO
 
   const routes = new Hono<AdminEnv>()
     .get("/tenants/:tenant/bookmark", async (c) => {
-      const { at } = checkBody(v.strictObject({ at: v.optional(time) }), c.req.query());
+      const { at } = checkBody(v.strictObject({ at: v.optional(time) }), c.req.query(), "query");
       return c.json({
         bookmark: await bookmarkOf(tenants, tenantOf(c), at === undefined ? at : Date.parse(at)),
       });
