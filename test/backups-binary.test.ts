@@ -80,7 +80,7 @@ test("a password is not among its arguments, and in a file of one's own for as l
   const binary = { path, version: "0.5.17" };
   const plain = await runLitestream(binary, ["ltx", "-json", "s3://bucket/path?region=x"]);
   expect(plain).toBe("ltx\n-json\ns3://bucket/path?region=x\n");
-  const url = "sftp://me:s3$HOME-cret@host:22/path";
+  const url = "sftp://m%40e:s3$HOME-cr%2Fet@host:22/path/of/it";
   const shown = await runLitestream(binary, ["restore", "-o", "out.db", url]);
   const [command, flag, config, ...rest] = shown.trimEnd().split("\n");
   expect([command, flag, ...rest]).toEqual([
@@ -91,7 +91,20 @@ test("a password is not among its arguments, and in a file of one's own for as l
     "out.db",
     join(config ?? "", "../replica"),
     "600",
-    JSON.stringify({ dbs: [{ path: join(config ?? "", "../replica"), replica: { url } }] }),
+    JSON.stringify({
+      dbs: [
+        {
+          path: join(config ?? "", "../replica"),
+          replica: {
+            type: "sftp",
+            host: "host:22",
+            user: "m@e",
+            password: "s3$HOME-cr/et",
+            path: "path/of/it",
+          },
+        },
+      ],
+    }),
   ]);
   await expect(stat(config ?? "")).rejects.toMatchObject({ code: "ENOENT" });
 });

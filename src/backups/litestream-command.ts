@@ -21,11 +21,8 @@ const LOG_LINE = /^time=\S+ level=.*\n?/gm;
 /** Milliseconds that a listing may take. Its clients of Azure and of Google try for ever to reach what is away. */
 const LIST_TIMEOUT_MS = 20_000;
 
-/** A URL with a password in it. */
-const WITH_PASSWORD = /:\/\/[^/@\s]*:[^/@\s]+@/;
-
 /**
- * Runs Litestream and gives what it answered. A password in the URL is kept from the list of processes.
+ * Runs Litestream and gives what it answered. The password of an sftp URL is kept from the list of processes.
  * @param args a command, its options, and last the URL of a replica
  * @throws {LitestreamFailure} its own last words
  */
@@ -36,17 +33,32 @@ export async function runLitestream(
 ): Promise<string> {
   const [command = "", ...options] = args;
   const url = options.pop() ?? "";
-  if (!WITH_PASSWORD.test(url)) return run(binary, args, signal);
+  if (!url.startsWith("sftp://")) return run(binary, args, signal);
   const dir = await mkdtemp(join(tmpdir(), PRIVATE_FOLDER));
   try {
     // JSON is YAML. Nothing is at the path: it is what the replica is called by.
     const path = join(dir, "replica");
     const config = join(dir, "litestream.yml");
-    await writeFile(config, JSON.stringify({ dbs: [{ path, replica: { url } }] }), { mode: 0o600 });
+    await writeFile(config, JSON.stringify({ dbs: [{ path, replica: sftpReplica(url) }] }), { mode: 0o600 });
     return await run(binary, [command, "-config", config, "-no-expand-env", ...options, path], signal);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/**
+ * A replica as it is written into a configuration. A database that is registered by an sftp URL lies where the server's
+ * user begins; of the same URL in a configuration or an argument Litestream takes the path from the root of the disk.
+ */
+function sftpReplica(url: string): Readonly<Record<string, string>> {
+  const { host, username, password, pathname } = new URL(url);
+  return {
+    type: "sftp",
+    host,
+    user: decodeURIComponent(username),
+    ...(password !== "" && { password: decodeURIComponent(password) }),
+    path: pathname.replace(/^\//, ""),
+  };
 }
 
 async function run(
