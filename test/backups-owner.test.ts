@@ -12,6 +12,7 @@ import { gcsServer, NO_GCS } from "./support/gcs-server.ts";
 import { NO_LITESTREAM } from "./support/litestream.ts";
 import { named } from "./support/named.ts";
 import { s3Server } from "./support/s3-server.ts";
+import { sftpServer } from "./support/sftp-server.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 import {
   LITESTREAM,
@@ -28,6 +29,7 @@ const PLACES: readonly [string, () => Promise<string>, string | undefined][] = [
   ["S3", () => s3Server(), undefined],
   ["Google's storage", () => gcsServer(), NO_GCS],
   ["Azure's storage", () => azurite(), NO_AZURITE],
+  ["SFTP", () => sftpServer(), undefined],
 ];
 
 async function prefix(url: Promise<string>): Promise<{

@@ -77,6 +77,7 @@ export class Erasure {
     const record = await findTenant(catalog, id, { deleted: true });
     // Whether the rest can be reached is known before the first byte is gone.
     const store = await objects();
+    if (store) await store.list(prefixOf(record))[Symbol.asyncIterator]().next();
     if (!store && record.backupState !== "none") throw replicaNotNamed(id);
     const taken = await snapshots.list(id);
     const by = actor === undefined ? {} : { actor };

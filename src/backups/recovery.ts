@@ -19,7 +19,7 @@ import { objectSnapshots } from "./object-snapshots.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openObjectStore } from "./open-object-store.ts";
 import { Replica } from "./replica.ts";
-import { parseReplicaUrl } from "./replica-url.ts";
+import { parseReplicaUrl, type ReplicaUrl } from "./replica-url.ts";
 import { type ReplicatedTenants, Restores } from "./restores.ts";
 import { localSnapshots } from "./snapshot-store.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -80,7 +80,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   };
   const snapshotsUrl = parts.snapshots === undefined ? undefined : parseReplicaUrl(parts.snapshots);
   const store = snapshotsUrl
-    ? objectSnapshots(() => openObjectStore(snapshotsUrl), snapshotsUrl.shown)
+    ? objectSnapshots(openedOnce(snapshotsUrl), snapshotsUrl.shown)
     : localSnapshots(join(dir, "snapshots"));
   const snapshots = new Snapshots({ tenants, driver: driver.name, files, examiner, store });
   const replicated = parts.replicated ?? replicatedByNobody(driver);
@@ -101,7 +101,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
   });
   const drills = new Drills({ tenants, driver: driver.name, files, examiner, replica, flush });
   const hydration = new Hydration({ dir, catalog: tenants.catalog, driver, files, examiner, replica });
-  const objects = async (): Promise<ObjectStore | undefined> => url && openObjectStore(url);
+  const objects = url ? openedOnce(url) : async () => undefined;
   const erasure = new Erasure({ dir, files, tenants, lifecycle, snapshots, objects });
   const archives = new Archives({ catalog: tenants.catalog, lifecycle, files, examiner });
   const jobs = new Jobs();
@@ -135,6 +135,16 @@ export function createRecovery(parts: RecoveryParts): Recovery {
       return budget;
     },
     close,
+  };
+}
+
+/** A store that is opened when it is first needed, and again after it could not be. */
+function openedOnce(url: ReplicaUrl): () => Promise<ObjectStore> {
+  let opened: Promise<ObjectStore> | undefined;
+  return () => {
+    opened ??= openObjectStore(url);
+    opened.catch(() => (opened = undefined));
+    return opened;
   };
 }
 

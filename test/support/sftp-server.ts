@@ -1,30 +1,71 @@
-// Owns an SFTP server on loopback over a folder, for a test: one user, one password, and what Litestream's client does.
-// Asserts nothing.
+// Owns SFTP servers on loopback over a folder, for a test, with one user and one password: one of the tests' own, which
+// knows no extensions, and OpenSSH's, where that is installed. Asserts nothing.
+import { spawn } from "node:child_process";
 import type { Stats } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rm, rmdir, stat, utimes } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join, posix } from "node:path";
 import ssh2, {
   type Authentication,
   type ClientConnection,
+  type ServerChannel,
   type SftpAttributes,
   type SftpSession,
 } from "ssh2";
 import { onTestFinished } from "vitest";
+import { findTool } from "./find-tool.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 const { STATUS_CODE, flagsToString } = ssh2.utils.sftp;
 
 const USER = "backup";
 const PASSWORD = "sftp-password";
+/** Where the user begins, as nearly everywhere, is not the root of the disk. */
+const HOME = "/home/backup";
 
 /** What a folder holds and nobody has read yet. */
 interface Listing {
   entries: { filename: string; longname: string; attrs: SftpAttributes }[];
 }
 
-/** The URL of a prefix there, as `--replica` takes it. */
+const openSsh = findTool("sftp-server", "SFTP_SERVER_BIN", ["/usr/lib/openssh", "/usr/libexec/openssh"]);
+
+/** Why OpenSSH's is not here; undefined where it is. */
+export const NO_OPENSSH: string | undefined =
+  openSsh === undefined
+    ? "no OpenSSH: apt-get install openssh-sftp-server, or SFTP_SERVER_BIN=…/sftp-server"
+    : undefined;
+
+/** The URL of a prefix there, as `--replica` takes it, without OpenSSH's extensions: a rename replaces nothing. */
 export async function sftpServer(prefix = "tenants"): Promise<string> {
+  const { url, root } = await listen(prefix, (session) => {
+    session.on("sftp", (accept: () => SftpSession) => serve(accept(), root));
+  });
+  await mkdir(join(root, HOME), { recursive: true });
+  return url;
+}
+
+/** The same, served by OpenSSH's program. */
+export async function openSshServer(prefix = "tenants"): Promise<string> {
+  const { url, root } = await listen(prefix, (session) => {
+    session.on("subsystem", (accept: () => ServerChannel) => {
+      const channel = accept();
+      // It ends when its input does.
+      const program = spawn(openSsh ?? "", ["-e"], { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
+      program.stdin.on("error", () => undefined);
+      channel.pipe(program.stdin);
+      program.stdout.pipe(channel);
+      channel.on("close", () => program.stdin.destroy());
+    });
+  });
+  return url;
+}
+
+/** Listens until the test ends. */
+async function listen(
+  prefix: string,
+  onSession: (session: NodeJS.EventEmitter) => void,
+): Promise<{ readonly url: string; readonly root: string }> {
   const root = await tempFolder();
   const clients = new Set<ClientConnection>();
   const { private: hostKey } = ssh2.utils.generateKeyPairSync("ed25519");
@@ -40,9 +81,7 @@ export async function sftpServer(prefix = "tenants"): Promise<string> {
       if (method === "password" && username === USER && password === PASSWORD) asked.accept();
       else asked.reject(["password"]);
     });
-    client.on("session", (accept: () => NodeJS.EventEmitter) => {
-      accept().on("sftp", (acceptSftp: () => SftpSession) => serve(acceptSftp(), root));
-    });
+    client.on("session", (accept: () => NodeJS.EventEmitter) => onSession(accept()));
   });
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   onTestFinished(async () => {
@@ -50,18 +89,21 @@ export async function sftpServer(prefix = "tenants"): Promise<string> {
     await new Promise((resolve) => void server.close(resolve));
   });
   const { port } = server.address() as AddressInfo;
-  return `sftp://${USER}:${PASSWORD}@127.0.0.1:${port}/${prefix}`;
+  return { url: `sftp://${USER}:${PASSWORD}@127.0.0.1:${port}/${prefix}`, root };
 }
 
 function serve(sftp: SftpSession, root: string): void {
   const opened = new Map<string, FileHandle | Listing>();
   let count = 0;
-  const here = (path: string): string => join(root, posix.normalize(`/${path}`));
+  const here = (path: string): string => join(root, posix.resolve(HOME, path));
   const keep = (request: number, what: FileHandle | Listing): void => {
     const handle = Buffer.from(String(count++));
     opened.set(handle.toString(), what);
     sftp.handle(request, handle);
   };
+  sftp.on("close", () => {
+    for (const what of opened.values()) if ("close" in what) void what.close();
+  });
   const file = (handle: Buffer): FileHandle => opened.get(handle.toString()) as FileHandle;
   /** Answers a request by what `work` does: it answers itself, or gives nothing, which is OK. */
   const on = <T extends unknown[]>(
@@ -129,7 +171,10 @@ function serve(sftp: SftpSession, root: string): void {
   on<[string]>("MKDIR", (_, path) => mkdir(here(path)));
   on<[string]>("REMOVE", (_, path) => rm(here(path)));
   on<[string]>("RMDIR", (_, path) => rmdir(here(path)));
-  on<[string, string]>("RENAME", (_, from, to) => rename(here(from), here(to)));
+  on<[string, string]>("RENAME", async (_, from, to) => {
+    await link(here(from), here(to));
+    await rm(here(from));
+  });
 }
 
 async function entriesOf(folder: string): Promise<Listing["entries"]> {

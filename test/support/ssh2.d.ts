@@ -1,18 +1,9 @@
-// Owns what the SFTP server of the tests needs of ssh2, whose own types are of another Node.
+// Owns what the SFTP server of the tests needs of ssh2, beside what the client does (src/backups/ssh2.d.ts).
 // Says nothing about the rest of it.
 declare module "ssh2" {
   import type { EventEmitter } from "node:events";
   import type { Server as NetServer } from "node:net";
-
-  export interface SftpAttributes {
-    readonly mode: number;
-    readonly uid: number;
-    readonly gid: number;
-    readonly size: number;
-    /** In seconds since 1970, as `mtime`. */
-    readonly atime: number;
-    readonly mtime: number;
-  }
+  import type { Duplex } from "node:stream";
 
   /** An SFTP session, as the server has it. */
   export interface SftpSession extends EventEmitter {
@@ -21,6 +12,11 @@ declare module "ssh2" {
     data(request: number, data: Buffer): void;
     name(request: number, names: { filename: string; longname: string; attrs: SftpAttributes }[]): void;
     attrs(request: number, attributes: SftpAttributes): void;
+  }
+
+  /** What a program's input and output are sent over. */
+  export interface ServerChannel extends Duplex {
+    exit(code: number): void;
   }
 
   export interface Authentication {
@@ -36,18 +32,18 @@ declare module "ssh2" {
     setNoDelay(): void;
   }
 
-  const ssh2: {
-    Server: new (
+  export interface Ssh2Sftp {
+    flagsToString(flags: number): string | null;
+  }
+
+  export interface Ssh2Utils {
+    generateKeyPairSync(type: "ed25519"): { private: string };
+  }
+
+  export interface Ssh2 {
+    readonly Server: new (
       options: { hostKeys: string[] },
       onConnection: (client: ClientConnection) => void,
     ) => NetServer;
-    utils: {
-      generateKeyPairSync(type: "ed25519"): { private: string };
-      sftp: {
-        STATUS_CODE: Readonly<Record<"OK" | "EOF" | "NO_SUCH_FILE" | "FAILURE", number>>;
-        flagsToString(flags: number): string | null;
-      };
-    };
-  };
-  export default ssh2;
+  }
 }
