@@ -1,7 +1,7 @@
 // Owns objects in Azure's object storage: listings page by page, with versions, snapshots, what is softly deleted and
 // what an upload has left half done. Does not know what the objects are.
 import type { BlobItem } from "@azure/storage-blob";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { absCode, absContainer, absUnavailable, isBlobMissing } from "./abs-client.ts";
 import { type ObjectStore, objectMissing, type StoredObject } from "./object-store.ts";
 import { quietLimit, receiveFile } from "./receive-file.ts";
@@ -95,8 +95,9 @@ export async function absStore(url: ReplicaUrl): Promise<ObjectStore> {
         .catch((error: unknown) => {
           throw isBlobMissing(error) ? objectMissing(key, url.shown) : absUnavailable(url, error);
         });
-      const content = Readable.from(answer.readableStreamBody ?? []);
-      await receiveFile(content, to, limit, (error) => absUnavailable(url, error));
+      await receiveFile(answer.readableStreamBody as Readable, to, limit, (error) =>
+        absUnavailable(url, error),
+      );
     },
     async remove({ key, version }) {
       // Nobody can take that away before its time.

@@ -88,10 +88,8 @@ export async function gsClient(url: ReplicaUrl): Promise<GsClient> {
           ...(emulator && { noProxy: [new URL(host)] }),
         });
       } catch (error) {
-        const { message, status } = error as Error & { readonly status?: number };
-        const { reason } = (request.signal?.aborted ? request.signal : {}) as { readonly reason?: Error };
-        // The URL in it may be that of an upload, by which anybody can go on with it.
-        const words = (reason?.message ?? message).replace(/^request to \S+ failed, reason: /, "");
+        const { status } = error as { readonly status?: number };
+        const words = wordsOf(error, request.signal);
         const why = status === undefined ? words : `it answered ${status}: ${words.slice(0, 300)}`;
         throw gsUnavailable(url, why.replace(/\.$/, ""), { status });
       }
@@ -106,6 +104,16 @@ export function gsUnavailable(url: ReplicaUrl, why: string, cause?: unknown): Te
     retryAfterSeconds: 10,
     cause,
   });
+}
+
+/** What Google, or the network, says. The URL of an upload is left out: by it anybody can go on with it. */
+function wordsOf(error: unknown, signal: AbortSignal | undefined): string {
+  if (signal?.aborted) return (signal.reason as Error).message;
+  const { message, response } = error as Error & { readonly response?: { readonly data?: unknown } };
+  // Where another thing was asked for than JSON, the client has not looked into it.
+  const answered = typeof response?.data === "string" ? response.data : message;
+  const said = /"message":\s*"([^"]*)"/.exec(answered)?.[1];
+  return said ?? message.replace(/^request to \S+ failed, reason: /, "");
 }
 
 function emulatorUrl(host: string): string {

@@ -127,7 +127,7 @@ export async function gsStore(url: ReplicaUrl): Promise<ObjectStore> {
         answer.data.resume();
         throw objectMissing(key, url.shown);
       }
-      await receiveFile(answer.data, to, limit, (error) => gsUnavailable(url, String(error)));
+      await receiveFile(answer.data, to, limit, (error) => gsUnavailable(url, (error as Error).message));
     },
     async remove({ key, version }) {
       const params = version === undefined ? {} : { generation: version };

@@ -1,6 +1,7 @@
 // Owns writing what comes in over the network to a new file, and giving up on what has stopped coming.
 // Does not know from where it comes.
 import { open, rm } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { rethrowAsOurs } from "../drivers/local/database-file.ts";
 
@@ -31,15 +32,20 @@ export function quietLimit(ms = QUIET_MS): QuietLimit {
  * @param failed the error where it breaks off, made of what broke it
  */
 export async function receiveFile(
-  from: AsyncIterable<Uint8Array>,
+  from: Readable,
   to: string,
   limit: QuietLimit,
   failed: (error: unknown) => Error,
 ): Promise<void> {
-  const file = await open(to, "wx").catch(rethrowAsOurs);
+  // What breaks off before it is read throws when it is; until then nobody would hear it.
+  from.on("error", () => {});
+  const file = await open(to, "wx").catch((error: unknown) => {
+    from.destroy();
+    rethrowAsOurs(error);
+  });
   const coming = async function* (): AsyncGenerator<Uint8Array> {
     try {
-      for await (const bytes of from) {
+      for await (const bytes of from as AsyncIterable<Uint8Array>) {
         limit.refresh();
         yield bytes;
       }

@@ -1,30 +1,19 @@
-// Owns Azure's object storage on loopback for a test, by Azurite, where that is installed. Litestream takes no endpoint
-// in an abs URL: it asks for Azure's own host by a proxy, behind which Azurite answers for that host.
-// Azure's client for Node goes the same way. Asserts nothing.
-import { execFile } from "node:child_process";
+// Owns Azure's object storage on loopback for a test, by Azurite, where that is installed: it answers for Azure's own
+// host. Asserts nothing.
 import { createHmac } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { request } from "node:https";
-import { type AddressInfo, connect } from "node:net";
-import tls from "node:tls";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { onTestFinished } from "vitest";
+import { certificateFor, leadTo, NO_OPENSSL } from "./cloud-hosts.ts";
 import { freePort, runEmulator, setEnvironment } from "./emulator.ts";
 import { findTool } from "./find-tool.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 const program = findTool("azurite-blob", "AZURITE_BIN");
-const openssl = findTool("openssl", "OPENSSL_BIN");
 
 /** Why there is none here; undefined where there is. */
 export const NO_AZURITE: string | undefined =
   program === undefined
     ? "no Azurite: npm install azurite somewhere, and AZURITE_BIN=…/node_modules/.bin/azurite-blob"
-    : openssl === undefined
-      ? "no openssl, for the certificate that Azurite shows"
-      : undefined;
+    : NO_OPENSSL;
 
 /** The account that every Azurite has, and its key, which is in its documentation. */
 const ACCOUNT = "devstoreaccount1";
@@ -34,55 +23,16 @@ const CONTAINER = "container";
 
 /** The URL of a prefix in an empty container, as `--replica` takes it. Litestream finds it by the environment. */
 export async function azurite(prefix = "tenants"): Promise<string> {
-  const dir = await tempFolder();
-  const [cert, key] = [join(dir, "cert.pem"), join(dir, "key.pem")];
-  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  const names = ["-subj", "/CN=azurite", "-addext", `subjectAltName=DNS:${HOST}`];
-  await promisify(execFile)(openssl ?? "", [
-    "req",
-    "-x509",
-    "-days",
-    "2",
-    ...curve,
-    ...names,
-    "-keyout",
-    key,
-    "-out",
-    cert,
-  ]);
+  const { certPath, keyPath, cert } = await certificateFor(HOST);
   const port = await freePort();
-  const place = ["--blobHost", "127.0.0.1", "--blobPort", String(port), "--location", join(dir, "data")];
+  const data = ["--location", await tempFolder()];
+  const place = ["--blobHost", "127.0.0.1", "--blobPort", String(port), ...data];
   const lenient = ["--skipApiVersionCheck", "--loose", "--silent", "--disableTelemetry"];
-  await runEmulator(program ?? "", [...place, ...lenient, "--cert", cert, "--key", key], port);
-  const authority = await readFile(cert, "utf8");
-  await makeContainer(port, authority);
-  const trusted = tls.getCACertificates("default");
-  tls.setDefaultCACertificates([...trusted, authority]);
-  onTestFinished(() => tls.setDefaultCACertificates(trusted));
-  setEnvironment({
-    HTTPS_PROXY: await proxyTo(port),
-    SSL_CERT_FILE: cert,
-    // For processes that a test starts.
-    NODE_EXTRA_CA_CERTS: cert,
-    LITESTREAM_AZURE_ACCOUNT_KEY: KEY,
-  });
+  await runEmulator(program ?? "", [...place, ...lenient, "--cert", certPath, "--key", keyPath], port);
+  await makeContainer(port, cert);
+  await leadTo(port);
+  setEnvironment({ LITESTREAM_AZURE_ACCOUNT_KEY: KEY });
   return `abs://${ACCOUNT}@${CONTAINER}/${prefix}`;
-}
-
-/** A proxy that leads to the port, whatever host is asked for. */
-async function proxyTo(port: number): Promise<string> {
-  const proxy = createServer((_asked, answer) => void answer.writeHead(405).end());
-  proxy.on("connect", (_asked, socket) => {
-    const onward = connect(port, "127.0.0.1", () => {
-      socket.write("HTTP/1.1 200 OK\r\n\r\n");
-      onward.pipe(socket).pipe(onward);
-    });
-    onward.on("error", () => socket.destroy());
-    socket.on("error", () => onward.destroy());
-  });
-  await new Promise<void>((resolve) => void proxy.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void proxy.close());
-  return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 }
 
 async function makeContainer(port: number, ca: string): Promise<void> {
