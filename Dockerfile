@@ -9,7 +9,11 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run -s build
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+# Then only what runs, and what some settings need besides, as the lock file has it: aws4fetch is for replicas and
+# snapshots at S3. docs/deploy-fly.md names the others.
+ARG OPTIONAL="aws4fetch"
+RUN npm install --omit=dev --save-prod --save-exact --ignore-scripts --no-audit --no-fund \
+  $(node -p "const { packages } = require('./package-lock.json'); process.env.OPTIONAL.split(/\s+/).filter(Boolean).map((name) => name + '@' + packages['node_modules/' + name].version).join(' ')")
 
 FROM node:24-bookworm-slim
 WORKDIR /app

@@ -24,6 +24,8 @@ interface Stage {
   readonly root: string;
   cwd: string;
   env: Record<string, string>;
+  /** What its commands find there, and the image does not. */
+  args: Record<string, string>;
 }
 
 function instructions(text: string): Instruction[] {
@@ -87,7 +89,7 @@ test("the Dockerfile's steps, in order, make a server that answers its health ch
       expect(rest).toMatch(/^node:24-/);
       const root = join(dir, String(stages.size));
       await mkdir(root, { recursive: true });
-      stage = { root, cwd: root, env: {} };
+      stage = { root, cwd: root, env: {}, args: {} };
       stages.set(/ AS (\w+)$/.exec(rest)?.[1] ?? "", stage);
       continue;
     }
@@ -100,11 +102,14 @@ test("the Dockerfile's steps, in order, make a server that answers its health ch
       const line = rest.replaceAll(/(?<= )\/data\b/g, inImage("/data")).replace(/ && chown .*$/, "");
       await run("sh", ["-c", line], {
         cwd: stage.cwd,
-        env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` },
+        env: { ...process.env, ...stage.args, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` },
         maxBuffer: 64 * 1024 * 1024,
       });
     } else if (name === "ENV") {
       for (const [, variable = "", value = ""] of rest.matchAll(/(\w+)=(\S+)/g)) stage.env[variable] = value;
+    } else if (name === "ARG") {
+      const [, variable = "", value = ""] = /^(\w+)="(.*)"$/.exec(rest) ?? [];
+      stage.args[variable] = value;
     } else if (name === "USER") user = rest;
     else if (name === "HEALTHCHECK") health = JSON.parse(rest.slice(rest.indexOf("["))) as string[];
     else if (name === "CMD") command = JSON.parse(rest) as string[];
@@ -113,9 +118,11 @@ test("the Dockerfile's steps, in order, make a server that answers its health ch
   if (stage === undefined) throw new Error("There is no stage.");
 
   expect(user).toBe("node");
-  for (const left of ["node_modules/wrangler", "node_modules/vitest", "src"]) {
+  for (const left of ["node_modules/wrangler", "node_modules/vitest", "node_modules/cloudflare", "src"]) {
     expect(existsSync(join(stage.cwd, left)), left).toBe(false);
   }
+  // docs/deploy-fly.md replicates to S3.
+  expect(existsSync(join(stage.cwd, "node_modules/aws4fetch"))).toBe(true);
   const { secret } = await createApiKey();
   const port = await freePort();
   const env = {
@@ -153,3 +160,11 @@ test("the Dockerfile's steps, in order, make a server that answers its health ch
   server.kill("SIGTERM");
   expect(await ended).toEqual([0, null]);
 }, 600_000);
+
+test("the page of the image names every package that only some settings need", () => {
+  const page = readFileSync(join(ROOT, "docs/deploy-fly.md"), "utf8");
+  const { peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    peerDependencies: Record<string, string>;
+  };
+  for (const name of Object.keys(peerDependencies)) expect(page).toContain(name);
+});
