@@ -41,8 +41,6 @@ export type BackupAlarm = keyof typeof BACKUP_ALARMS;
 export interface BackupsStatus {
   /** Without passwords. */
   readonly replica: string;
-  /** Whether a lease keeps other servers from the prefix: for abs, gs and sftp they are only looked for. */
-  readonly fenced: boolean;
   /** Litestream's version. */
   readonly litestream: string;
   readonly pids: readonly number[];

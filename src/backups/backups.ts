@@ -22,7 +22,6 @@ import { endLeftovers, processNotes } from "./leftover-processes.ts";
 import { findLitestream, type LitestreamBinary } from "./litestream-binary.ts";
 import type { RetentionOptions } from "./litestream-config.ts";
 import { type LitestreamEvent, LitestreamPool } from "./litestream-pool.ts";
-import type { PrefixOwner } from "./prefix-owner.ts";
 import { CANARY_PATH, catalogPath, type ReplicaUrl } from "./replica-url.ts";
 import { type Durability, ReplicationGate } from "./replication-gate.ts";
 import { SteadyDatabase } from "./steady-database.ts";
@@ -68,7 +67,6 @@ export interface BackupsParts {
 
 /** What runs. */
 interface Running {
-  readonly owner: PrefixOwner;
   readonly pool: LitestreamPool;
   readonly hot: HotSet;
   readonly rotation: ColdRotation;
@@ -116,9 +114,7 @@ export class Backups {
     await endLeftovers(notes);
     let lost = false;
     const owner = await takePrefix(replica, driver.dir, {
-      binary,
       renewMs: options.renewMs,
-      canaryMs: options.canaryMs,
       onLost: () => {
         lost = true;
         onEvent?.({ what: "replica-lost", replica: replica.shown });
@@ -174,7 +170,7 @@ export class Backups {
     const backups = new Backups(
       replica,
       binary,
-      { owner, pool, hot, rotation, sizes, canary },
+      { pool, hot, rotation, sizes, canary },
       { staleMs: options.staleMs ?? DEFAULT_STALE_MS, isLost: () => lost },
       (ms) => {
         deadline.at = performance.now() + ms;
@@ -218,7 +214,7 @@ export class Backups {
   }
 
   status(): BackupsStatus {
-    const { owner, pool, hot, rotation, sizes, canary } = this.#running;
+    const { pool, hot, rotation, sizes, canary } = this.#running;
     const { pids, registered, restarts, failures } = pool.stats();
     const tenants = this.tenants();
     const now = Date.now();
@@ -234,7 +230,6 @@ export class Backups {
     };
     return {
       replica: this.replica.shown,
-      fenced: owner.fenced,
       litestream: this.binary.version,
       pids,
       registered,

@@ -10,7 +10,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import { FileExaminer } from "./file-examiner.ts";
 import { findLitestream } from "./litestream-binary.ts";
 import { fromLitestream, runLitestream } from "./litestream-command.ts";
-import { newestLine } from "./replica-epochs.ts";
+import { newestCatalogLine } from "./replica-epochs.ts";
 import { catalogPath, parseReplicaUrl } from "./replica-url.ts";
 
 /** Options of {@link recoverCatalog}. */
@@ -54,7 +54,7 @@ export async function recoverCatalog({
   if (await exists(path)) throw alreadyThere(data);
   const binary = await findLitestream();
   const what = `The catalog in ${url.shown}`;
-  const newest = await newestLine({ binary, url, pathOf: catalogPath, what, signal });
+  const newest = await newestCatalogLine({ binary, url, what, signal });
   if (!newest) {
     throw new TenantryError("REPLICA_EMPTY", `${url.shown} has no catalog.`, {
       hint: "Name the replica with the prefix that the server had.",

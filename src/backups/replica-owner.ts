@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readFile, realpath, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type PrefixOwner, prefixTaken } from "./prefix-owner.ts";
+import { TenantryError } from "../tenantry-error.ts";
 import type { Note, ReplicaNote } from "./replica-note.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 
@@ -35,14 +35,16 @@ interface Lease {
 export interface ReplicaOwnerOptions {
   /** Milliseconds between two renewals. @default 10000 */
   readonly renewMs?: number | undefined;
+  /** The newest line that a catalog has on the prefix; 0 where there is none. Asked where there is no lease. */
+  readonly newestEpoch: () => Promise<number>;
   /** Another server has the prefix now. */
   readonly onLost: () => void;
 }
 
 /** The lease of a prefix. */
-export class ReplicaOwner implements PrefixOwner {
+export class ReplicaOwner {
+  /** The part of the catalog's path that rises with each data folder. */
   readonly catalogEpoch: number;
-  readonly fenced = true;
   readonly #note: ReplicaNote;
   readonly #lease: Lease;
   readonly #options: ReplicaOwnerOptions;
@@ -73,7 +75,9 @@ export class ReplicaOwner implements PrefixOwner {
       const theirs = found && parseLease(found);
       if (found && theirs) await untilFree(note, found, theirs, mine, url, options.renewMs);
       const catalogEpoch =
-        (theirs?.catalogEpoch ?? 0) + (theirs === undefined || theirs.folder !== mine.folder ? 1 : 0);
+        theirs?.folder === mine.folder
+          ? theirs.catalogEpoch
+          : (theirs?.catalogEpoch ?? (await options.newestEpoch())) + 1;
       const lease: Lease = { ...mine, catalogEpoch, renewedAt: new Date().toISOString() };
       const text = JSON.stringify(lease);
       if (!(await note.write(text, found?.tag))) continue;
@@ -93,6 +97,7 @@ export class ReplicaOwner implements PrefixOwner {
     this.#renewLater();
   }
 
+  /** Gives the prefix free for whoever comes next. Idempotent. */
   async release(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
@@ -175,4 +180,12 @@ async function folderId(dir: string): Promise<string> {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
   return readFile(path, "utf8");
+}
+
+/** The error where another server has the prefix. @param by who, if that is known */
+function prefixTaken(url: ReplicaUrl, by?: Pick<Lease, "path" | "host">): TenantryError {
+  const who = by ? ` by ${by.path} on ${by.host}` : "";
+  return new TenantryError("REPLICA_TAKEN", `The replica ${url.shown} is being written to${who}.`, {
+    hint: "End that server, or give this one another prefix. Two writers would spoil each other's backups.",
+  });
 }

@@ -1,11 +1,10 @@
-// Owns which way a prefix is kept for one server: by a note there, or by watching for others.
-// Is neither of them.
+// Owns taking a prefix: the note there, the lease in it, and what there was before the lease.
+// Is none of them.
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
-import type { PrefixOwner } from "./prefix-owner.ts";
+import { openObjectStore } from "./open-object-store.ts";
 import { openReplicaNote } from "./open-replica-note.ts";
 import { ReplicaOwner, type ReplicaOwnerOptions } from "./replica-owner.ts";
-import { OWNER_PATH, type ReplicaUrl } from "./replica-url.ts";
-import { ReplicaWatch, type ReplicaWatchOptions } from "./replica-watch.ts";
+import { CANARY_PATH, CATALOG_PATH, OWNER_PATH, type ReplicaUrl } from "./replica-url.ts";
 
 /**
  * Takes the prefix for a data folder, whose lock the caller has.
@@ -14,13 +13,12 @@ import { ReplicaWatch, type ReplicaWatchOptions } from "./replica-watch.ts";
 export async function takePrefix(
   url: ReplicaUrl,
   dir: string,
-  options: ReplicaOwnerOptions & ReplicaWatchOptions,
-): Promise<PrefixOwner> {
+  options: Omit<ReplicaOwnerOptions, "newestEpoch">,
+): Promise<ReplicaOwner> {
   try {
     const note = await openReplicaNote(url, OWNER_PATH);
-    return note
-      ? await ReplicaOwner.take(note, url, dir, options)
-      : await ReplicaWatch.take(url, dir, options);
+    const newestEpoch = (): Promise<number> => newestEpochOf(url);
+    return await ReplicaOwner.take(note, url, dir, { ...options, newestEpoch });
   } catch (error) {
     if (isTenantryError(error) || !(error instanceof Error)) throw error;
     const { cause } = error;
@@ -31,4 +29,17 @@ export async function takePrefix(
       cause: error,
     });
   }
+}
+
+/** Whoever lost the lease, or replicated there before there were any, is not written over. */
+async function newestEpochOf(url: ReplicaUrl): Promise<number> {
+  const store = await openObjectStore(url);
+  let newest = 0;
+  for (const path of [CATALOG_PATH, CANARY_PATH]) {
+    for await (const { key } of store.list(`${path}/`)) {
+      const epoch = Number(key.split("/")[1]);
+      if (Number.isSafeInteger(epoch)) newest = Math.max(newest, epoch);
+    }
+  }
+  return newest;
 }
