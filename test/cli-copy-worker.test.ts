@@ -98,6 +98,17 @@ describe.each([
     own.close();
     file.close();
 
+    const db = new Database((await cli.run(["path", "acme"])).stdout.trim());
+    db.exec("CREATE TABLE large (b); INSERT INTO large VALUES (zeroblob(1500000))");
+    db.close();
+    const large = await cli.run(["copy", "acme", "--to", `${kind}:${url}/large`]);
+    expect(large).toMatchObject({ code: 1, stderr: expect.stringContaining("Tenantry cannot take it") });
+    expect((await ask("GET", "/admin/tenants/large")).status).toBe(404);
+
+    await ask("POST", "/admin/tenants", { id: "empty", empty: true });
+    const empty = await cli.run(["copy", "empty", "--from", `${kind}:${url}`, "--to", "file:./empty.db"]);
+    expect(empty).toMatchObject({ code: 0 });
+
     const wrong = await cli.run(["copy", "acme", "--to", `${kind}:${url}/other`], {
       env: { TENANTRY_OTHER_KEY: "tnt_wrong" },
     });

@@ -129,6 +129,11 @@ test("to D1 by Cloudflare's API, and back", { timeout: MANY_PROCESSES_MS }, asyn
   expect((await cli.run(["query", "globex", "SELECT name FROM customers", "--json"])).stdout).toContain(
     '"Ada"',
   );
+  await cli.run(["query", "acme", "CREATE TABLE large (b)"]);
+  await cli.run(["query", "acme", "INSERT INTO large VALUES (zeroblob(1500000))"]);
+  const large = await cli.run(["copy", "acme", "--to", "d1:large"]);
+  expect(large).toMatchObject({ code: 1, stderr: expect.stringContaining("D1 cannot take it") });
+  expect(api.names()).toEqual(["acme-at-d1"]);
   const none = await cli.run(["copy", "acme", "--to", "d1:x"], { env: { CLOUDFLARE_API_TOKEN: "" } });
   expect(none.code).toBe(2);
 });

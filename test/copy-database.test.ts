@@ -117,6 +117,9 @@ test("a copy that was cut short is begun anew, and a database of somebody's is l
   expect(await rowsOf(there, "SELECT count(*) FROM sqlite_schema WHERE name = '_tenantry_copy'")).toEqual([
     [1],
   ]);
+  // Half a copy is no source, as both halves would be the same.
+  const half = copyToFile({ db: handle, stable: false }, join(await tempFolder(), "half.db"));
+  await expect(half).rejects.toMatchObject({ code: "COPY_REFUSED", message: /cut short/ });
   await copyDatabase({ db: source, stable: true }, end, { sha256 });
   expect(
     await rowsOf(there, "SELECT count(*) FROM sqlite_schema WHERE name LIKE '\\_tenantry%' ESCAPE '\\'"),

@@ -1,8 +1,8 @@
 // Owns the places that `tenantry copy` knows, by the words that name them: file:, libsql:, d1:, do:.
 // Copies nothing.
 import { join, resolve } from "node:path";
-import { copyDatabase } from "../copy/copy-database.ts";
-import { d1Target } from "../copy/d1-end.ts";
+import { copyDatabase, planFor } from "../copy/copy-database.ts";
+import { D1_END, d1Target } from "../copy/d1-end.ts";
 import { copyToFile, sha256 } from "../copy/file-end.ts";
 import { libsqlTarget } from "../copy/libsql-end.ts";
 import { type D1RestDriver, d1RestDriver } from "../drivers/d1/d1-rest-driver.ts";
@@ -79,11 +79,12 @@ function d1Place(database: string): CopyPlace {
   const driver = d1FromEnvironment();
   return {
     async receive(source, onProgress) {
+      const plan = await planFor(source, D1_END);
       if (!(await driver.exists(database))) {
         await (await driver.stage(database, { key: "empty", build: async () => {} })).commit();
       }
       const handle = await driver.open(database);
-      return copyDatabase(source, d1Target(handle), { sha256, onProgress });
+      return copyDatabase(source, d1Target(handle), { sha256, onProgress, plan });
     },
     async read(fn) {
       return fn({ db: await driver.open(database), stable: false });

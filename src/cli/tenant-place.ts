@@ -1,7 +1,7 @@
 // Owns a tenant of another Tenantry as a place of copies: made empty and suspended, filled, and resumed.
 // How rows travel and are compared is src/copy's.
-import { copyDatabase } from "../copy/copy-database.ts";
-import { tenantTarget } from "../copy/d1-end.ts";
+import { copyDatabase, planFor } from "../copy/copy-database.ts";
+import { TENANT_END, tenantTarget } from "../copy/d1-end.ts";
 import { sha256 } from "../copy/file-end.ts";
 import type { LibsqlHandle } from "../drivers/libsql/libsql-handle.ts";
 import { libsqlDriver } from "../drivers/libsql/libsql-driver.ts";
@@ -18,9 +18,10 @@ export function tenantPlace(text: string, fallback: string): CopyPlace {
   const other = otherTenant(text, fallback);
   return {
     async receive(source, onProgress) {
+      const plan = await planFor(source, TENANT_END);
       await makeEmpty(other);
       const report = await withDatabase(other, (handle) =>
-        copyDatabase(source, tenantTarget(handle), { sha256, onProgress }).catch((error: unknown) => {
+        copyDatabase(source, tenantTarget(handle), { sha256, onProgress, plan }).catch((error: unknown) => {
           throw isTenantryError(error, "DATABASE_EXISTS") ? alreadyWhole(other, error) : error;
         }),
       );

@@ -2,7 +2,7 @@
 // Copies nothing.
 import type { SqlRunner } from "../drivers/driver.ts";
 import { quotedName } from "../sql/quoted-name.ts";
-import { TenantryError } from "../tenantry-error.ts";
+import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { TargetLimits } from "./copy-end.ts";
 import { COPY_MARK, type CopyPlan, isCopied, type PlannedTable } from "./copy-plan.ts";
 
@@ -17,7 +17,7 @@ export async function assertFits(
   shadowTables: boolean,
 ): Promise<void> {
   const refuse = (what: string, hint: string): TenantryError =>
-    new TenantryError("COPY_REFUSED", `${limits.name} cannot hold it: ${what}.`, { hint });
+    new TenantryError("COPY_REFUSED", `${limits.name} cannot take it: ${what}.`, { hint });
   const { maxDatabaseBytes, maxSqlBytes, maxColumns, modules } = limits;
   if (maxDatabaseBytes !== undefined) {
     const bytes = await sizeOf(db);
@@ -124,9 +124,14 @@ async function sizeOf(db: SqlRunner): Promise<number> {
   // Where a database is its own server, it may not be asked about its pages, and tells its size with each answer.
   const { meta } = await db.run({ sql: "SELECT 1", params: [] });
   if (meta.size_after > 0) return meta.size_after;
-  const { rows } = await db.run({
+  const pages = {
     sql: "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
     params: [],
+  };
+  const { rows } = await db.run(pages).catch((error: unknown) => {
+    // It said so, and it is: nothing has ever been in it.
+    if (isTenantryError(error, "SQL_REFUSED")) return { rows: [{ bytes: 0 }] };
+    throw error;
   });
   return (rows[0] as { bytes: number }).bytes;
 }

@@ -24,12 +24,27 @@ export interface CopyProgress {
 export interface CopyOptions {
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /** What {@link planFor} gave of this source and target. @default it is asked now */
+  readonly plan?: CopyPlan;
 }
 
 /** What was copied, and found to be the same on both sides. */
 export interface CopyReport {
   readonly rows: number;
   readonly tables: readonly TableDigest[];
+}
+
+/**
+ * What is to be copied, where a target of that kind can hold it: for who makes the target only then.
+ * @throws {TenantryError} `COPY_REFUSED`
+ */
+export async function planFor(
+  { db }: CopySource,
+  { limits, shadowTables }: Pick<CopyTarget, "limits" | "shadowTables">,
+): Promise<CopyPlan> {
+  const plan = await planCopy(db, shadowTables);
+  await assertFits(db, plan, limits, shadowTables);
+  return plan;
 }
 
 /**
@@ -42,10 +57,9 @@ export interface CopyReport {
 export async function copyDatabase(
   source: CopySource,
   target: CopyTarget,
-  { sha256, onProgress }: CopyOptions,
+  { sha256, onProgress, plan: made }: CopyOptions,
 ): Promise<CopyReport> {
-  const plan = await planCopy(source.db, target.shadowTables);
-  await assertFits(source.db, plan, target.limits, target.shadowTables);
+  const plan = made ?? (await planFor(source, target));
   const old = await leftovers(target.db);
 
   const mark = new CopyMark(target);

@@ -49,7 +49,11 @@ interface SchemaRow {
 const MODULE = /\bUSING\s+["`[]?(\w+)/i;
 const AFTER_ORDER = ["index", "view", "trigger"];
 
-/** Reads what there is. @param shadowTables whether virtual tables are copied by their shadow tables */
+/**
+ * Reads what there is.
+ * @param shadowTables whether virtual tables are copied by their shadow tables
+ * @throws {TenantryError} `COPY_REFUSED` for what is itself a copy that was cut short
+ */
 export async function planCopy(db: SqlRunner, shadowTables: boolean): Promise<CopyPlan> {
   const schema = (
     await db.run({
@@ -57,6 +61,7 @@ export async function planCopy(db: SqlRunner, shadowTables: boolean): Promise<Co
       params: [],
     })
   ).rows as unknown as SchemaRow[];
+  if (schema.some(({ name }) => name === COPY_MARK)) throw halfOfOne();
   const listed = (
     await db.run({ sql: "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'", params: [] })
   ).rows as unknown as { name: string; type: string; wr: number }[];
@@ -80,6 +85,12 @@ export async function planCopy(db: SqlRunner, shadowTables: boolean): Promise<Co
     shadows: shadowTables ? new Set() : shadows,
     longestSql: Math.max(0, ...schema.map(({ sql }) => new TextEncoder().encode(sql ?? "").length)),
   };
+}
+
+function halfOfOne(): TenantryError {
+  return new TenantryError("COPY_REFUSED", "The source is a copy that was cut short, or is under way.", {
+    hint: "Let that one come to its end: run it again.",
+  });
 }
 
 /** Whether a table is the tenant's: neither SQLite's own, nor a mark of ours. */

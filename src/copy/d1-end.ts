@@ -18,22 +18,32 @@ const D1_LIMITS = {
   modules: new Set(["fts5", "rtree", "rtree_i32"]),
 };
 
-/** An empty D1 database. Blobs beyond half of D1's limit are refused: they travel as hexadecimal text. */
+/** D1, as a target. Values beyond half of its limit are refused: they travel as hexadecimal text. */
+export const D1_END = end("D1");
+/** A tenant of another Tenantry, whose database may be a Durable Object. */
+export const TENANT_END = end("A tenant of another Tenantry");
+
+/** An empty D1 database. */
 export function d1Target(handle: Handle): CopyTarget {
-  return batchTarget(handle, "D1");
+  return batchTarget(handle, D1_END);
 }
 
-/** An empty tenant of another Tenantry, whose database may be a Durable Object. */
+/** An empty tenant of another Tenantry. */
 export function tenantTarget(handle: Handle): CopyTarget {
-  return batchTarget(handle, "A tenant of another Tenantry");
+  return batchTarget(handle, TENANT_END);
 }
 
-function batchTarget(handle: Handle, name: string): CopyTarget {
+type End = Pick<CopyTarget, "limits" | "shadowTables">;
+
+function end(name: string): End {
+  return { limits: { name, ...D1_LIMITS }, shadowTables: false };
+}
+
+function batchTarget(handle: Handle, of: End): CopyTarget {
   return {
+    ...of,
     db: handle,
-    limits: { name, ...D1_LIMITS },
     maxStatementBytes: 90_000,
-    shadowTables: false,
     // Foreign keys cannot be off there.
     write: async (statements) =>
       void (await handle.batch([{ sql: "PRAGMA defer_foreign_keys = ON", params: [] }, ...statements])),
