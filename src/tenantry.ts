@@ -39,7 +39,6 @@ import { backupRoutes } from "./http/backup-routes.ts";
 import type { AdminEnv } from "./http/env.ts";
 import { dumpImporter } from "./http/dump-source.ts";
 import { type ExecutorApp, executorApp } from "./http/executor-app.ts";
-import { newBatonKey } from "./hrana/baton.ts";
 import { DEFAULT_MAX_IMPORT_BYTES, fileRoutes } from "./http/file-routes.ts";
 import { createServedApp, type ServedApp } from "./http/served-app.ts";
 import { tenantRate } from "./http/tenant-rate.ts";
@@ -251,8 +250,7 @@ export async function createTenantry(given: TenantryOptions): Promise<Tenantry> 
       executors: size,
       scratchDir: join(dir, "scratch"),
       settings: {
-        // An executor that takes another's place knows that a stream was its predecessor's, and is gone.
-        app: { batonKey: newBatonKey(), ...app },
+        app,
         tenantry: {
           ...rest,
           data: dir,

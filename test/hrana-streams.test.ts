@@ -8,7 +8,8 @@ import { isHranaPath } from "../src/http/hrana-routes.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { cursorText } from "./support/cursor-text.ts";
 import { AUTOCOMMIT, batch, CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
-import { runningServer } from "./support/running-server.ts";
+import { HranaSocket } from "./support/hrana-socket.ts";
+import { expectError, runningServer, type RunningServerOptions } from "./support/running-server.ts";
 
 const insert = (name: string): object =>
   execute("INSERT INTO customers (name) VALUES (?)", [{ type: "text", value: name }]);
@@ -268,6 +269,38 @@ test("only a transaction's own baton goes past those who wait for its end", asyn
   expect((await withoutNeed).status).toBe(200);
   await Promise.all(writers);
   expect(await hrana.value(COUNT)).toEqual(integer(writers.length));
+});
+
+test.each<[string, RunningServerOptions]>([
+  ["in the server's process", {}],
+  ["in an executor", { executors: { executors: 1 } }],
+])("those who wait for a transaction never keep it from its end, %s", SLOWLY, async (_, options) => {
+  const server = await runningServer({ ...options, app: { maxInFlight: 2 } });
+  const hrana = new HranaRequests(server);
+  const begun = await hrana.pipeline(null, execute("BEGIN IMMEDIATE"), insert("a"));
+  const socket = await HranaSocket.greeted(server);
+  const waiting = ["b", "c"].map((name) => hrana.pipeline(null, insert(name), CLOSE));
+  await vi.waitFor(async () => {
+    const refused = await server.query("acme", "SELECT 1");
+    expectError(refused, "TOO_MANY_REQUESTS");
+  });
+  // Nor does anybody else come in so: not without a baton, nor with that of no transaction, nor with a made up one.
+  for (const baton of [null, `${begun.baton?.slice(0, -2)}AA`]) {
+    const { status, body } = await hrana.post("/v2/pipeline", { baton, requests: [insert("x")] });
+    expect([status, body.code]).toEqual([429, "TOO_MANY_REQUESTS"]);
+  }
+  const went = await hrana.pipeline(begun.baton, insert("d"));
+  await hrana.pipeline(went.baton, execute("COMMIT"), CLOSE);
+  await Promise.all(waiting);
+  expect(await hrana.value(COUNT)).toEqual(integer(4));
+
+  const stream = await socket.stream(1);
+  await stream("BEGIN IMMEDIATE");
+  const more = ["e", "f"].map((name) => hrana.pipeline(null, insert(name), CLOSE));
+  await vi.waitFor(async () => expectError(await server.query("acme", "SELECT 1"), "TOO_MANY_REQUESTS"));
+  expect(await stream("COMMIT")).toMatchObject({ rows: [] });
+  await Promise.all(more);
+  expect(await hrana.value(COUNT)).toEqual(integer(6));
 });
 
 test("a path that only ends like one of the protocol's is none", () => {

@@ -5,6 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isTenantryError, TenantryError } from "../tenantry-error.ts";
 import type { DatabaseRunner } from "../database/tenant-database.ts";
+import { newBatonKey } from "../hrana/baton.ts";
 import { addedFigures, type StatementFigures } from "../drivers/statement-figures.ts";
 import type { HandleCacheStats } from "../handle-cache/handles.ts";
 import {
@@ -92,7 +93,7 @@ export interface PoolStats {
 /** Runs tenants' statements in processes that can be killed. */
 export class ExecutorPool {
   readonly statementTimeoutMs: number;
-  /** What its executors sign the batons of streams with; `""` where each has its own. */
+  /** What all its executors sign the batons of streams with: who takes another's place knows that they were its. */
   readonly batonKey: string;
   readonly #spare: SpareExecutor;
   readonly #places: readonly Place[];
@@ -110,9 +111,10 @@ export class ExecutorPool {
   readonly #counts = { kills: 0, restarts: 0, recycles: 0, throttled: 0, overloaded: 0 };
 
   constructor(options: ExecutorPoolOptions) {
-    const { executors, settings, scratchDir } = options;
+    const { executors, scratchDir } = options;
     this.#scratchDir = scratchDir;
-    this.batonKey = settings.app.batonKey ?? "";
+    this.batonKey = options.settings.app.batonKey ?? newBatonKey();
+    const settings = { ...options.settings, app: { ...options.settings.app, batonKey: this.batonKey } };
     this.statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS;
     this.#maxRssBytes = options.maxRssBytes ?? DEFAULT_EXECUTOR_MAX_RSS_BYTES;
     this.#maxJobs = options.maxJobs ?? DEFAULT_MAX_JOBS;

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import type { VerificationKey } from "../auth/verification-key.ts";
 import { checkOptions } from "../check-options.ts";
+import { newBatonKey } from "../hrana/baton.ts";
 import { DEFAULT_MAX_SQL_BYTES } from "../sql/guard.ts";
 import type { RequestLimits } from "./env.ts";
 import { type OnInternalError, printError } from "./shown-error.ts";
@@ -92,7 +93,7 @@ export function appSettings(given: AppOptions): AppSettings {
     maxBatchStatements: options.maxBatchStatements ?? DEFAULT_MAX_BATCH_STATEMENTS,
     maxInFlight: options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT,
     maxRequestsPerSecond: options.maxRequestsPerSecond ?? 0,
-    batonKey: options.batonKey ?? "",
+    batonKey: options.batonKey ?? newBatonKey(),
     baseDomains: options.baseDomains ?? [],
     exceptHosts: options.exceptHosts ?? [],
     corsOrigins: options.corsOrigins ?? [],

@@ -22,6 +22,7 @@ import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
 import { InFlight } from "./in-flight.ts";
 import type { RouteDescription } from "./openapi/route-description.ts";
 import { unanswered } from "./not-found.ts";
+import { type GoesOn, goesOnWith } from "./open-transaction.ts";
 import { adminOpenApi, ROUTES } from "./openapi/admin-openapi.ts";
 import { createTenantResolver, headersOf, type TenantResolver } from "./resolve-tenant.ts";
 import { remoteAddressOf } from "./remote-address.ts";
@@ -81,6 +82,7 @@ export interface Door {
   readonly admit: Admission;
   readonly resolver: TenantResolver;
   readonly inFlight: InFlight;
+  readonly goesOn: GoesOn;
   readonly onTenant: (tenant: string) => void;
   readonly settings: AppSettings;
 }
@@ -170,6 +172,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     exceptHosts: settings.exceptHosts,
   });
   const inFlight = new InFlight(settings.maxInFlight);
+  const goesOn = goesOnWith(settings.batonKey);
   const limits = { maxRows, maxResponseBytes, maxBodyBytes };
   const onTenant = (tenant: string): void => metrics?.tenant(tenant);
   const admit = admission({
@@ -181,6 +184,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   const context = tenantContext({
     admit,
     inFlight,
+    goesOn,
     onTenant,
     ...(!parts.forward && { database: { tenants, limits } }),
   });
@@ -204,7 +208,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }
-  const door = { admit, resolver, inFlight, onTenant, settings };
+  const door = { admit, resolver, inFlight, goesOn, onTenant, settings };
   return { hono, access, door, control: controlApp(administration, onInternalError) };
 }
 

@@ -44,7 +44,10 @@ export function directRequests({ door, forward, metrics }: DirectRequestsParts):
     const header = (name: string): string | undefined => headers[name] as string | undefined;
     const { caller, tenant, record } = await door.admit(url, header, incoming.socket.remoteAddress);
     door.onTenant(tenant);
-    door.inFlight.enter(tenant);
+    const { inFlight, goesOn } = door;
+    const path = url.slice("/t/".length + tenant.length);
+    const past = inFlight.full(tenant) && (await goesOn(path, body ?? "", record.incarnation));
+    inFlight.enter(tenant, past);
     try {
       return await forward({
         tenant,
@@ -52,12 +55,12 @@ export function directRequests({ door, forward, metrics }: DirectRequestsParts):
         incarnation: record.incarnation,
         statementTimeoutMs: record.statementTimeoutMs ?? undefined,
         method,
-        url: { base: `/t/${tenant}`, path: url.slice("/t/".length + tenant.length) },
+        url: { base: `/t/${tenant}`, path },
         header,
         body,
       });
     } finally {
-      door.inFlight.leave(tenant);
+      inFlight.leave(tenant);
     }
   };
 

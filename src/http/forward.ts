@@ -3,7 +3,6 @@
 import type { Context, Handler } from "hono";
 import { type Caller, scopeOver } from "../auth/caller.ts";
 import type { ExecutorPool, PooledAnswer } from "../executors/executor-pool.ts";
-import { Batons } from "../hrana/baton.ts";
 import { parsePipeline } from "../hrana/stream-request.ts";
 import { inspectStatement } from "../sql/inspect-statement.ts";
 import type { TenantId } from "../tenant-id.ts";
@@ -13,6 +12,7 @@ import type { TenantryEnv } from "./env.ts";
 import { LIBSQL_CLIENT_HEADER } from "./browser-guard.ts";
 import { BodyBudget, type CountedBody } from "./body-budget.ts";
 import { isHranaPath } from "./hrana-routes.ts";
+import type { GoesOn } from "./open-transaction.ts";
 import { readText } from "./read-body.ts";
 import { type HeaderGetter, headersOf } from "./resolve-tenant.ts";
 import { type TenantPath, tenantPath } from "./tenant-path.ts";
@@ -26,9 +26,6 @@ const WRITE_HEADERS = [
   "idempotency-key",
   LIBSQL_CLIENT_HEADER,
 ] as const;
-
-/** The baton of a Hrana request, where its client writes it first, as all do. */
-const BATON = /^\s*\{\s*"baton"\s*:\s*"([\w+/=-]{1,100})"/;
 
 /** A request to a tenant, of somebody who may come in. */
 export interface TenantRequest {
@@ -48,13 +45,7 @@ export interface TenantRequest {
 export type Forward = (request: TenantRequest) => Promise<PooledAnswer>;
 
 /** Makes what sends requests to the executors of `pool`. */
-export function forwardTo(pool: ExecutorPool): Forward {
-  const batons = pool.batonKey === "" ? undefined : new Batons(pool.batonKey);
-  /** A transaction that others may be waiting for is not to wait in line behind them. */
-  const goesOn = async (body: string, incarnation: string): Promise<boolean> => {
-    const baton = BATON.exec(body)?.[1];
-    return baton !== undefined && (await batons?.read(baton, incarnation))?.open === true;
-  };
+export function forwardTo(pool: ExecutorPool, goesOn: GoesOn): Forward {
   const send = (request: TenantRequest, body: string, goesOn: boolean): Promise<PooledAnswer> => {
     const { tenant, caller, incarnation, method, url, header } = request;
     const { base, path } = url;
@@ -78,7 +69,7 @@ export function forwardTo(pool: ExecutorPool): Forward {
   };
   return async (request) => {
     const { body = "", url, incarnation } = request;
-    return send(request, body, isHranaPath(url.path) && (await goesOn(body, incarnation)));
+    return send(request, body, await goesOn(url.path, body, incarnation));
   };
 }
 

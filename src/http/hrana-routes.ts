@@ -1,7 +1,6 @@
 // Owns Hrana over HTTP, which libSQL's clients speak: `/v2/pipeline`, `/v3/pipeline`, `/v3/cursor`, and the probes.
 // Does not know what a stream does, nor choose the tenant or the caller.
 import { type Context, Hono } from "hono";
-import { newBatonKey } from "../hrana/baton.ts";
 import { hranaError } from "../hrana/hrana-error.ts";
 import { bodyOf, joined } from "../hrana/json-text.ts";
 import type { StreamAccess } from "../hrana/stream-statements.ts";
@@ -39,7 +38,7 @@ export interface HranaRoutesOptions {
   readonly maxParameters: number;
   /** A connection of a tenant's for a stream. */
   readonly openSession: (tenant: TenantId) => Promise<PinnedSession>;
-  /** Base64 of the key that batons are signed with; `""` for a random one. */
+  /** Base64 of the key that batons are signed with. */
   readonly batonKey: string;
   /** @default they are printed to stderr */
   readonly onInternalError?: OnInternalError;
@@ -48,7 +47,7 @@ export interface HranaRoutesOptions {
 /** `POST /v2/pipeline`, `/v3/pipeline` and `/v3/cursor`. */
 export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
   const { guard, maxParameters, openSession, batonKey, onInternalError = printError } = options;
-  const streams = new Streams({ key: batonKey === "" ? newBatonKey() : batonKey });
+  const streams = new Streams({ key: batonKey });
 
   const accessOf = (c: Context<TenantryEnv>): StreamAccess => {
     const { maxRows, maxResponseBytes } = c.get("limits");

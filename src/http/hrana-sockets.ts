@@ -240,7 +240,7 @@ class AdmittedStream implements HostedStream {
         hint: "Open a new stream.",
       });
     }
-    inFlight.enter(tenant);
+    inFlight.enter(tenant, this.open);
     try {
       return await call(caller);
     } finally {

@@ -14,10 +14,13 @@ export class InFlight {
     this.#max = max;
   }
 
-  /** @throws {TenantryError} `TOO_MANY_REQUESTS` */
-  enter(tenant: string): void {
+  /**
+   * @param goesOn with an open transaction: all that run may be waiting for its end, so that as many again may be
+   * @throws {TenantryError} `TOO_MANY_REQUESTS`
+   */
+  enter(tenant: string, goesOn = false): void {
     const running = this.#running.get(tenant) ?? 0;
-    if (running >= this.#max) {
+    if (running >= (goesOn ? 2 * this.#max : this.#max)) {
       throw new TenantryError(
         "TOO_MANY_REQUESTS",
         `More than ${this.#max} requests of this tenant are running.`,
@@ -29,6 +32,11 @@ export class InFlight {
       );
     }
     this.#running.set(tenant, running + 1);
+  }
+
+  /** Whether who does not go on with something would be refused. */
+  full(tenant: string): boolean {
+    return (this.#running.get(tenant) ?? 0) >= this.#max;
   }
 
   leave(tenant: string): void {

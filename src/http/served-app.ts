@@ -12,6 +12,7 @@ import { HranaSockets } from "./hrana-sockets.ts";
 import { type ImportDump, type NamespaceHistory, namespaceRoutes } from "./namespace-routes.ts";
 import { namespaceStatsRoutes, type TenantFigures } from "./namespace-stats-routes.ts";
 import { NAMESPACE_ROUTES } from "./openapi/namespace-openapi.ts";
+import { goesOnWith } from "./open-transaction.ts";
 import { streamHost } from "./stream-host.ts";
 
 /** The HTTP application, and its sockets. */
@@ -41,7 +42,7 @@ export function createServedApp(
   { pool, importDump, history, figures, forgetStatements, ...parts }: ServedAppParts,
   options: AppOptions = {},
 ): ServedApp {
-  const executors = pool && { pool, forward: forwardTo(pool) };
+  const executors = pool && { pool, forward: forwardTo(pool, goesOnWith(pool.batonKey)) };
   const app = createApp(
     {
       ...parts,
@@ -67,7 +68,7 @@ export function createServedApp(
         failure: () => executors.pool.failure,
       }),
     },
-    options,
+    pool ? { ...options, batonKey: pool.batonKey } : options,
   );
   const { settings, ...door } = app.door;
   const { maxRows, maxResponseBytes, maxBodyBytes, maxSqlBytes, maxParameters, onInternalError } = settings;

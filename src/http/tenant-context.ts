@@ -6,14 +6,21 @@ import { type BookmarkedRequest, bookmarkedRequest } from "./bookmark-header.ts"
 import type { Admission, Admitted } from "./admission.ts";
 import { authorize } from "./authorize.ts";
 import type { RequestLimits, TenantryEnv } from "./env.ts";
+import { isHranaPath } from "./hrana-routes.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { GoesOn } from "./open-transaction.ts";
+import { readText } from "./read-body.ts";
 import { remoteAddressOf } from "./remote-address.ts";
 import { headersOf } from "./resolve-tenant.ts";
+
+/** Bytes of a body that is read before its sender is refused, or not. */
+const MAX_LOOKED_AT_BYTES = 64 * 1024;
 
 /** What the context is made from. */
 export interface TenantContextOptions {
   readonly admit: Admission;
   readonly inFlight: InFlight;
+  readonly goesOn: GoesOn;
   /** Told of each request's tenant. */
   readonly onTenant: (tenant: string) => void;
   /** What the routes work on, where they run in this process. */
@@ -28,7 +35,13 @@ export interface TenantDatabases {
 
 /** Puts the tenant, its database and the caller's rights into the context of everything behind it. */
 export function tenantContext(options: TenantContextOptions): MiddlewareHandler<TenantryEnv> {
-  const { admit, inFlight, onTenant, database } = options;
+  const { admit, inFlight, goesOn, onTenant, database } = options;
+  /** Reads the body, which stays there, where it is a small one as a transaction's requests are. */
+  const goesOnFrom = async (c: Context, incarnation: string): Promise<boolean> => {
+    const bytes = Number(c.req.header("content-length"));
+    if (!isHranaPath(c.req.path) || !(bytes <= MAX_LOOKED_AT_BYTES)) return false;
+    return goesOn(c.req.path, await readText(c.req, MAX_LOOKED_AT_BYTES), incarnation);
+  };
 
   return async (c, next) => {
     const admitted = await admit(c.req.url, headersOf(c), remoteAddressOf(c));
@@ -39,7 +52,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
     if (record.statementTimeoutMs !== null) c.set("statementTimeoutMs", record.statementTimeoutMs);
     const bookmarked = database && setDatabase(c, database, admitted);
     onTenant(tenant);
-    inFlight.enter(tenant);
+    inFlight.enter(tenant, inFlight.full(tenant) && (await goesOnFrom(c, record.incarnation)));
     try {
       await next();
       bookmarked?.tell();
