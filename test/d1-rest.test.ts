@@ -15,8 +15,10 @@ import {
 import { restStatement } from "../src/drivers/d1/rest-parameters.ts";
 import type { Handle, SqlRunner } from "../src/drivers/driver.ts";
 import { localDriver } from "../src/drivers/local/local-driver.ts";
+import { migrationSet } from "../src/migrations/migration-set.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { type D1ApiStandIn, d1Api, type Mishap } from "./support/d1-api.ts";
+import { NOTES } from "./support/notes-schema.ts";
 import { makeOddDatabase } from "./support/odd-database.ts";
 import { addNote, notesOf, tempFolder, tempTenantry } from "./support/temp-folder.ts";
 
@@ -87,6 +89,21 @@ test("what is not ours is left alone, and what a creation left is taken over", a
   await expect(tenantry.lifecycle.create(parseTenantId("globex"))).rejects.toMatchObject({
     code: "DATABASE_EXISTS",
   });
+});
+
+test("schema that D1 refuses leaves no tenant, and its database to who creates it again", async () => {
+  for (const sql of ["CREATE TABEL more (x)", "CREATE TABLE more (x); VACUUM"]) {
+    const broken = await migrationSet([NOTES, { name: "0002_more.sql", sql }]);
+    const refused = await tempTenantry({ driver: driverOf(), migrations: broken });
+    await expect(refused.lifecycle.create(ACME)).rejects.toMatchObject({
+      code: "MIGRATION_FAILED",
+      message: expect.stringContaining("0002_more.sql"),
+    });
+    expect(await refused.catalog.get(ACME)).toBeUndefined();
+  }
+  const tenantry = await tempTenantry({ driver: driverOf(), tenants: ["acme"] });
+  await addNote(tenantry, "acme", "whole");
+  expect([api.names(), await notesOf(tenantry, "acme")]).toEqual([["acme"], ["whole"]]);
 });
 
 test("reads are sent again, writes only where nothing was done", async () => {

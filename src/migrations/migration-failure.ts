@@ -34,12 +34,18 @@ export async function migrationFailed(
     `Migration "${migration.name}" failed${where}: ${sqliteMessage(error.message)}.`,
     {
       cause: error,
-      hint: / already exists/.test(error.message)
-        ? "If this database had the schema before it had a journal, journal its files with baseline() instead."
-        : "Nothing of this file was kept. Correct it, or the data that it met, and migrate again.",
+      hint: hintFor(error),
       ...(error.sqliteCode === undefined ? {} : { sqliteCode: error.sqliteCode }),
     },
   );
+}
+
+function hintFor({ code, message, hint }: TenantryError): string {
+  if (/ already exists/.test(message))
+    return "If this database had the schema before it had a journal, journal its files with baseline() instead.";
+  // What to write instead is for who has refused it to say.
+  if (code === "UNSUPPORTED" && hint !== undefined) return `Nothing of this file was kept. ${hint}`;
+  return "Nothing of this file was kept. Correct it, or the data that it met, and migrate again.";
 }
 
 /**
@@ -76,7 +82,10 @@ function excerpt(sql: string): string {
   return line.length > MAX_QUOTED_SQL ? `${line.slice(0, MAX_QUOTED_SQL)}…` : line;
 }
 
-/** SQLite's own words, without what D1's error format puts around them. */
+/** SQLite's own words, without what D1's error format puts around them, and without a full stop. */
 function sqliteMessage(message: string): string {
-  return message.replace(/^D1_ERROR: /, "").replace(/: SQLITE_[A-Z_]+(?: \(extended: [A-Z_]+\))?$/, "");
+  return message
+    .replace(/^D1_ERROR: /, "")
+    .replace(/: SQLITE_[A-Z_]+(?: \(extended: [A-Z_]+\))?$/, "")
+    .replace(/\.$/, "");
 }

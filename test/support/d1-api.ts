@@ -65,7 +65,9 @@ export async function d1Api(): Promise<D1ApiStandIn> {
   hono.get("/download/:id", async (c) => {
     const entry = entries.get(c.req.param("id"));
     const { results } = await (entry as Entry).db
-      .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf%' ESCAPE '\\'")
+      .prepare(
+        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
+      )
       .all<{ sql: string }>();
     return c.text(results.map(({ sql }) => `${sql};`).join("\n"));
   });

@@ -22,11 +22,14 @@ beforeEach(() => reset());
 describe("D1", () => {
   const overD1 = async (
     catalog: Handle | Promise<Handle> = d1Database(env.CATALOG),
+    ...later: string[]
   ): Promise<WorkerTenantry> =>
     createWorkerTenantry({
       driver: d1BindingDriver({ databases: byTemplate(env, "TENANT_{TENANT}") }),
       catalog,
-      migrations: await migrationSet([{ name: "0001_notes.sql", sql: NOTES }]),
+      migrations: await migrationSet(
+        [NOTES, ...later].map((sql, n) => ({ name: `000${n + 1}_notes.sql`, sql })),
+      ),
     });
 
   test("a tenant without a binding cannot be created", async () => {
@@ -69,6 +72,50 @@ describe("D1", () => {
     const tenantry = await overD1();
     await tenantry.lifecycle.create(acme);
     expect(await count(tenantry)).toBe(1);
+  });
+
+  test.for([
+    "CREATE TABEL more (x)",
+    "CREATE TABLE more (x); CREATE TEMP TABLE passing (x)",
+    "CREATE TABLE more (x); VACUUM",
+    "CREATE TABLE more (x); INSERT INTO more SELECT sqlite_version()",
+    "CREATE TABLE more (x); CREATE VIRTUAL TABLE v USING nothing (x)",
+  ])("schema that D1 refuses leaves no tenant, and quarantines one that was there: %s", async (sql) => {
+    const broken = await overD1(undefined, sql);
+    await expect(broken.lifecycle.create(acme)).rejects.toMatchObject({ code: "MIGRATION_FAILED" });
+    expect(await broken.catalog.get(acme, { fresh: true })).toBeUndefined();
+    const fine = await overD1();
+    await fine.lifecycle.create(acme);
+    await add(fine);
+    await expect(count(broken)).rejects.toMatchObject({ code: "TENANT_QUARANTINED" });
+    expect(await fine.catalog.get(acme, { fresh: true })).toMatchObject({
+      state: "quarantined",
+      reason: expect.stringContaining("0002_notes.sql"),
+    });
+    const tables = env.TENANT_ACME.prepare(
+      "SELECT group_concat(name) AS n FROM sqlite_schema WHERE name IN ('notes', 'more')",
+    );
+    expect(await tables.first("n")).toBe("notes");
+  });
+
+  test("a migration that rebuilds a parent is refused, as D1 would delete the children", async () => {
+    const parents = `CREATE TABLE p (id INTEGER PRIMARY KEY);
+      CREATE TABLE c (p INTEGER REFERENCES p (id) ON DELETE CASCADE);
+      INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);`;
+    const rebuild = `PRAGMA foreign_keys = OFF;
+      CREATE TABLE new_p (id INTEGER PRIMARY KEY, name TEXT);
+      INSERT INTO new_p (id) SELECT id FROM p; DROP TABLE p; ALTER TABLE new_p RENAME TO p;
+      PRAGMA foreign_keys = ON;`;
+    await (await overD1(undefined, parents)).lifecycle.create(acme);
+    const rebuilt = await overD1(undefined, parents, rebuild);
+    await expect(rebuilt.database("acme").prepare("SELECT 1").all()).rejects.toMatchObject({
+      code: "TENANT_QUARANTINED",
+      cause: { hint: expect.stringContaining("defer_foreign_keys") },
+    });
+    expect((await rebuilt.catalog.get(acme, { fresh: true }))?.reason).toBe(
+      'Migration "0003_notes.sql" failed: Foreign keys cannot be switched off on D1.',
+    );
+    expect(await env.TENANT_ACME.prepare("SELECT count(*) AS n FROM c").first("n")).toBe(1);
   });
 
   test("limits are told before D1 does what it cannot undo", async () => {
