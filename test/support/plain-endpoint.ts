@@ -3,6 +3,7 @@
 import type { Context, Hono } from "hono";
 import type { LocalHandle } from "../../src/drivers/local/local-handle.ts";
 import type { TenantryEnv } from "../../src/http/env.ts";
+import { newBatonKey } from "../../src/hrana/baton.ts";
 import { hranaRoutes } from "../../src/http/hrana-routes.ts";
 import { inspectStatement } from "../../src/sql/inspect-statement.ts";
 import { parseTenantId } from "../../src/tenant-id.ts";
@@ -12,7 +13,7 @@ export function plainEndpoint(handleOf: (name: string) => Promise<LocalHandle>):
   return hranaRoutes({
     guard: { admit: (sql: string) => inspectStatement(sql) },
     maxParameters: 32_766,
-    batonKey: "",
+    batonKey: newBatonKey(),
     openSession: async (tenant) => {
       const session = await (await handleOf(tenant)).session();
       return { session, release: () => session.close() };
