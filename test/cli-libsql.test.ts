@@ -34,3 +34,16 @@ test("with a template of URLs new tenants are libSQL databases, for every comman
   expect(without.code).toBe(1);
   expect(without.stderr).toContain('Tenant "acme" is kept by the driver "libsql"');
 });
+
+test("an organisation at Turso without its token, or the reverse, is told before anything is made", async () => {
+  await using cli = await cliFolder({ TENANTRY_LIBSQL_URL: "libsql://{tenant}-acme.turso.io" });
+  for (const [set, unset] of [
+    ["TENANTRY_TURSO_ORG", "TENANTRY_TURSO_TOKEN"],
+    ["TENANTRY_TURSO_TOKEN", "TENANTRY_TURSO_ORG"],
+  ] as const) {
+    const half = await cli.run(["tenants", "create", "acme"], { env: { [set]: "half-of-it" } });
+    expect(half.code).toBe(2);
+    expect(half.stderr).toContain(`${set} is set, and ${unset} is not`);
+    expect(half.stderr).not.toContain("half-of-it");
+  }
+});

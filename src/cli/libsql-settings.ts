@@ -3,6 +3,7 @@
 import type { Driver } from "../drivers/driver.ts";
 import { libsqlDriver } from "../drivers/libsql/libsql-driver.ts";
 import { tursoProvisioner } from "../drivers/libsql/turso-provisioner.ts";
+import { TenantryError } from "../tenantry-error.ts";
 
 /** The token of libSQL databases. */
 export const LIBSQL_TOKEN = "TENANTRY_LIBSQL_TOKEN";
@@ -21,9 +22,17 @@ export function libsqlFromSettings(url: string | undefined): Driver | undefined 
     [TURSO_TOKEN]: token,
     [TURSO_GROUP]: group,
   } = process.env;
+  if (org && !token) throw halfSet(TURSO_ORG, TURSO_TOKEN);
+  if (token && !org) throw halfSet(TURSO_TOKEN, TURSO_ORG);
   return libsqlDriver({
     url,
     ...(authToken && { authToken }),
     ...(org && token && { provisioner: tursoProvisioner({ org, token, ...(group && { group }) }) }),
+  });
+}
+
+function halfSet(set: string, unset: string): TenantryError {
+  return new TenantryError("INVALID_OPTION", `${set} is set, and ${unset} is not.`, {
+    hint: "Set both, for databases that come and go with their tenants, or none, for those that are there.",
   });
 }
