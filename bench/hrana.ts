@@ -18,7 +18,7 @@ import {
   type Target,
 } from "./figures.ts";
 import { temporaryFolder, tenantName } from "./fleet.ts";
-import { INSERT_BATCH, makeTables, MANY_ROWS, ONE_ROW } from "./hrana-statements.ts";
+import { INSERT_BATCH, makeTables, MANY_ROWS, ONE_ROW, TRANSACTION } from "./hrana-statements.ts";
 import { load } from "./load.ts";
 import { ServeProcess } from "./serve-process.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -91,7 +91,14 @@ export async function hrana(settings: Sizes): Promise<Finding[]> {
         target: { atLeast: 0.5 },
         show: perSecond,
       }),
-      await transactions(`transactions of four statements on a WebSocket, ${where}`, server, settings),
+      await transactions(`BEGIN, four statements and COMMIT on a WebSocket, ${where}`, server, {
+        ...settings,
+        statements: TRANSACTION,
+      }),
+      await transactions(`BEGIN, two statements and COMMIT on a WebSocket, ${where}`, server, {
+        ...settings,
+        statements: TRANSACTION.slice(0, 2),
+      }),
     );
   }
   return findings;
@@ -157,7 +164,11 @@ async function compare(
 async function transactions(
   name: string,
   server: ServeProcess,
-  { rounds, seconds }: Pick<Sizes, "rounds" | "seconds">,
+  {
+    rounds,
+    seconds,
+    statements,
+  }: Pick<Sizes, "rounds" | "seconds"> & { readonly statements: readonly object[] },
 ): Promise<Finding> {
   const url = `${server.url.replace("http", "ws")}/t/${tenantName(0)}`;
   const rates: number[] = [];
@@ -165,7 +176,7 @@ async function transactions(
   for (let round = 0; round <= rounds; round++) {
     const before = server.cpu();
     const child = fork(join(import.meta.dirname, "socket-load.ts"));
-    child.send({ url, streams: 4, seconds } satisfies SocketLoadOrder);
+    child.send({ url, statements, streams: 4, seconds } satisfies SocketLoadOrder);
     const [result] = (await once(child, "message")) as [SocketLoadResult];
     await once(child, "exit");
     const after = server.cpu();

@@ -3,11 +3,12 @@
 // Does not start the server.
 import { WebSocket } from "ws";
 import { quantile } from "./figures.ts";
-import { TRANSACTION } from "./hrana-statements.ts";
 
 /** What the parent says to begin. */
 export interface SocketLoadOrder {
   readonly url: string;
+  /** What each transaction does between its `BEGIN` and its `COMMIT`. */
+  readonly statements: readonly object[];
   /** Transactions at the same time. */
   readonly streams: number;
   readonly seconds: number;
@@ -20,7 +21,7 @@ export interface SocketLoadResult {
   readonly transactions: number;
 }
 
-async function run({ url, streams, seconds }: SocketLoadOrder): Promise<SocketLoadResult> {
+async function run({ url, statements, streams, seconds }: SocketLoadOrder): Promise<SocketLoadResult> {
   const ws = new WebSocket(url, ["hrana3"]);
   const waiting = new Map<number, PromiseWithResolvers<void>>();
   let lastId = 0;
@@ -49,7 +50,7 @@ async function run({ url, streams, seconds }: SocketLoadOrder): Promise<SocketLo
       void ask({ type: "open_stream", stream_id: streamId });
       const execute = (stmt: object): Promise<void> => ask({ type: "execute", stream_id: streamId, stmt });
       await execute({ sql: "BEGIN IMMEDIATE" });
-      for (const stmt of TRANSACTION) await execute(stmt);
+      for (const stmt of statements) await execute(stmt);
       await execute({ sql: "COMMIT" });
       await ask({ type: "close_stream", stream_id: streamId });
       micros.push((performance.now() - begun) * 1000);
