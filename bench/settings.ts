@@ -88,7 +88,7 @@ Measures Tenantry beside the bare thing, turn by turn in one run, and prints rat
   --only 1,2         which numbers: 1 hot read, 2 cold open, 3 new tenant, 4 migration, 5 memory,
                      6 executors, 7 endless statements, 8 fairness, 9 Hrana, 12 writes with a replica,
                      13 many of them at random, 14 a start with dirty tenants, 15 restore,
-                     18 a Durable Object;
+                     16 the libSQL driver, 17 copies, 18 a Durable Object;
                      all if not given
   --quick            small sizes, for a look; the ratios of a full run are the ones to go by
   --rounds N         turns of each side               (${FULL.rounds})
