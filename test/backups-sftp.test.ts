@@ -78,7 +78,7 @@ describe.each(SERVERS)("at %s", (_which, server, missing) => {
     }
     const objects = await keys(store, "shard/acme/");
     await Promise.all(objects.map((key) => store.remove({ key, bytes: 0 })));
-    const [root] = [url.keyOf("")];
+    const root = url.keyOf("");
     expect(await everything(await sftpConnection(url), root)).toEqual([
       `${root}/shard`,
       `${root}/shard/acme-2`,
@@ -93,8 +93,7 @@ describe.each(SERVERS)("at %s", (_which, server, missing) => {
     const store = await openObjectStore(parseReplicaUrl(relay.url));
     await store.put("before", await file());
     relay.cut();
-    const results = [store.put("after/1", await file()), store.put("after/2", await file())];
-    await Promise.all(results);
+    await Promise.all([store.put("after/1", await file()), store.put("after/2", await file())]);
     expect(await keys(store)).toEqual(["after/1", "after/2", "before"]);
     relay.cut();
     expect(await keys(store)).toHaveLength(3);
@@ -113,10 +112,7 @@ describe.each(SERVERS)("at %s", (_which, server, missing) => {
         relay.cut();
         // The kept connection is found broken, the next one breaks in the middle.
         relay.breakAfterBytes = 1_000_000;
-        await expect(store.put(key, large)).rejects.toMatchObject({
-          code: "BACKUPS_UNAVAILABLE",
-          message: /No response from server|ECONNRESET|has been closed/,
-        });
+        await expect(store.put(key, large)).rejects.toMatchObject({ code: "BACKUPS_UNAVAILABLE" });
         relay.breakAfterBytes = Number.POSITIVE_INFINITY;
       }
       const there = await keys(store);
@@ -194,21 +190,40 @@ test("a connection that nobody uses is ended, and the next use begins another", 
   expect(relay.count.begun).toBe(2);
 });
 
+/** What a process of its own prints that has a `store` there. */
+async function inProcess(url: string, program: string, ...options: string[]): Promise<string> {
+  const source = (name: string): string => JSON.stringify(join(import.meta.dirname, "../src/backups", name));
+  const begin = `
+    const { openObjectStore } = await import(${source("open-object-store.ts")});
+    const { parseReplicaUrl } = await import(${source("replica-url.ts")});
+    const open = () => openObjectStore(parseReplicaUrl(process.env.URL));`;
+  const args = [...options, "--input-type=module", "--eval", begin + program];
+  const env = { ...process.env, URL: url, FILE: await file() };
+  return (await promisify(execFile)(process.execPath, args, { env, timeout: 25_000 })).stdout;
+}
+
 test("a process that has used one ends", async () => {
-  const url = await sftpServer();
-  const store = join(import.meta.dirname, "../src/backups/sftp-store.ts");
-  const parse = join(import.meta.dirname, "../src/backups/replica-url.ts");
   const program = `
-    const { sftpStore } = await import(${JSON.stringify(store)});
-    const { parseReplicaUrl } = await import(${JSON.stringify(parse)});
-    const store = await sftpStore(parseReplicaUrl(process.env.URL));
-    await store.put("a", process.execPath.length > 0 ? process.env.FILE : "");
+    const store = await open();
+    await store.put("a", process.env.FILE);
     for await (const { key } of store.list("")) console.log(key);`;
-  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], {
-    env: { ...process.env, URL: url, FILE: await file() },
-    timeout: 25_000,
-  });
-  expect(stdout).toBe("a\n");
+  expect(await inProcess(await sftpServer(), program)).toBe("a\n");
+});
+
+test("without the package that it needs it says which that is", async () => {
+  const none = `
+    import { registerHooks } from "node:module";
+    registerHooks({
+      resolve(name, context, next) {
+        if (name === "ssh2") throw new Error("There is no such package.");
+        return next(name, context);
+      },
+    });`;
+  const program = `await open().catch(({ code, hint }) => console.log(code, hint));`;
+  const options = ["--import", `data:text/javascript,${encodeURIComponent(none)}`];
+  expect(await inProcess("sftp://me@127.0.0.1:1/path", program, ...options)).toBe(
+    "UNSUPPORTED npm install ssh2\n",
+  );
 });
 
 test("who is refused is told so, and never with the password", async () => {

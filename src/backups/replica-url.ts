@@ -1,5 +1,5 @@
 // Owns where replicas lie: the URL that an operator gives, its checks, and what path each database has below it.
-// Reads and writes nothing there. A password in the URL leaves this file only in the URLs for Litestream.
+// Reads and writes nothing there. A password in the URL leaves this file only in what `at` gives.
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
@@ -48,7 +48,7 @@ export class ReplicaUrl {
     this.shown = this.#write("", url.username === "" ? "" : `${url.username}${password && ":***"}@`);
   }
 
-  /** The URL of what lies at `path` below the prefix. May hold a password: for Litestream alone. */
+  /** The URL of what lies at `path` below the prefix. May hold a password: for Litestream, and the client of SFTP. */
   at(path: string): string {
     return this.#write(path, this.#user);
   }

@@ -7,8 +7,8 @@ import { TenantryError } from "../tenantry-error.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 import { type Answer, isAnswer, SftpRefusal, type SftpRequests, sftpRequests } from "./sftp-requests.ts";
 
-export const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
-export const DEFAULT_ANSWER_TIMEOUT_MS = 30_000;
+export const DEFAULT_CONNECT_TIMEOUT_MS = 20_000;
+export const DEFAULT_ANSWER_TIMEOUT_MS = 60_000;
 /** Longer than between two renewals of a lease. */
 export const DEFAULT_IDLE_MS = 30_000;
 
@@ -21,9 +21,9 @@ export type SftpConnection = <T>(work: (sftp: SftpRequests) => Promise<T>) => Pr
 
 /** Options of {@link sftpConnection}. */
 export interface SftpConnectionOptions {
-  /** Milliseconds for reaching the server and logging in there. @default 10000 */
+  /** Milliseconds for reaching the server and logging in there. @default 20000 */
   readonly connectTimeoutMs?: number;
-  /** Milliseconds for each answer after that. @default 30000 */
+  /** Milliseconds for each answer after that: bringing a large file to the disk is one. @default 60000 */
   readonly answerTimeoutMs?: number;
   /** Milliseconds for which a connection is kept that nobody uses. @default 30000 */
   readonly idleMs?: number;

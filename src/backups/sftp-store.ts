@@ -4,34 +4,46 @@ import { randomUUID } from "node:crypto";
 import { open, rm } from "node:fs/promises";
 import { posix } from "node:path";
 import { rethrowAsOurs } from "../drivers/local/database-file.ts";
-import { type ObjectStore, objectMissing, type StoredObject } from "./object-store.ts";
+import { type ObjectStore, objectMissing } from "./object-store.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 import { sftpConnection } from "./sftp-connection.ts";
-import type { SftpFile } from "./sftp-requests.ts";
+import type { SftpEntry, SftpFile } from "./sftp-requests.ts";
 import { workThrough } from "./work-through.ts";
 
 /** Bytes of one reading or writing. */
 const PART_BYTES = 64 * 1024;
 /** How many of them are on their way at once: this is what a file takes of the memory. */
 const PARTS_AT_ONCE = 16;
+/** Folders that are read at once: each takes four answers, and a tree may have 100,000. */
+const FOLDERS_AT_ONCE = 32;
 
 /** A folder of a server. @throws {TenantryError} `UNSUPPORTED` without `ssh2` */
 export async function sftpStore(url: ReplicaUrl): Promise<ObjectStore> {
   const connection = await sftpConnection(url);
   const root = url.keyOf("");
 
-  async function* below(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+  /** What is in a folder, by keys. */
+  const read = async (folder: string): Promise<readonly SftpEntry[]> => {
     const entries = await connection((sftp) => sftp.entries(url.keyOf(folder) || "."));
-    for (const { name, isFolder, bytes } of entries ?? []) {
-      const key = folder === "" ? name : `${folder}/${name}`;
-      if (isFolder && (key.startsWith(prefix) || prefix.startsWith(`${key}/`))) yield* below(key, prefix);
-      else if (!isFolder && key.startsWith(prefix)) yield { key, bytes };
-    }
-  }
+    return (entries ?? []).map((entry) => ({
+      ...entry,
+      name: folder === "" ? entry.name : `${folder}/${entry.name}`,
+    }));
+  };
 
   return {
     place: url.shown,
-    list: (prefix) => below(prefix.slice(0, Math.max(prefix.lastIndexOf("/"), 0)), prefix),
+    async *list(prefix) {
+      const folders = [prefix.slice(0, Math.max(prefix.lastIndexOf("/"), 0))];
+      while (folders.length > 0) {
+        const entries = await Promise.all(folders.splice(-FOLDERS_AT_ONCE).map(read));
+        for (const { name: key, isFolder, bytes } of entries.flat()) {
+          if (!key.startsWith(prefix)) continue;
+          if (isFolder) folders.push(key);
+          else yield { key, bytes };
+        }
+      }
+    },
     async put(key, path) {
       const to = url.keyOf(key);
       const unfinished = `${to}.${randomUUID()}.partial`;
