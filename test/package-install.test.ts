@@ -137,6 +137,29 @@ test("a program makes a tenant and asks it", async () => {
   expect(printed).toBe("hello\n404 TENANT_NOT_FOUND\ntrue\n");
 });
 
+test("what a replica's storage needs besides is named where it is not there", async () => {
+  const bin = inProject("node_modules/.bin/tenantry");
+  for (const [replica, needed] of [
+    ["s3://bucket/tenants", "aws4fetch"],
+    ["gs://bucket/tenants", "google-auth-library"],
+    ["abs://account@container/tenants", "@azure/storage-blob"],
+  ] as const) {
+    const folder = [
+      "--data",
+      "./storage-data",
+      "--migrations",
+      inProject("node_modules/tenantry/migrations"),
+    ];
+    await run(bin, ["tenants", "create", "acme", ...folder], join(dir, "project"));
+    const { code, stderr } = await run(
+      bin,
+      ["erase", "acme", "--yes", "--replica", replica, ...folder],
+      join(dir, "project"),
+    );
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`npm install ${needed}`)]);
+  }
+});
+
 test("the command runs by its name", async () => {
   const bin = inProject("node_modules/.bin/tenantry");
   expect(await succeed(bin, ["--help"], join(dir, "project"))).toContain("tenantry serve");
