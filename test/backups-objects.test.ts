@@ -41,11 +41,14 @@ describe.each(PLACES)("in %s", (where, place, missing) => {
     openObjectStore(parseReplicaUrl(await place(prefix)));
 
   test.skipIf(missing)(named("objects are stored, listed, fetched and removed", missing), async () => {
-    const store = await open();
+    const replica = await place("deep/prefix");
+    const store = await openObjectStore(parseReplicaUrl(replica));
+    const beside = await openObjectStore(parseReplicaUrl(replica.replace("deep/prefix", "deep/prefix-2")));
     const dir = await tempFolder();
     expect(await keys(store)).toEqual([]);
     const file = join(dir, "file");
     await writeFile(file, "content");
+    await beside.put("acme/1", file);
     for (const key of ["acme/1", "acme/deep/er/2", "acme-other/3", "b"]) await store.put(key, file);
     expect(await keys(store)).toEqual(["acme-other/3", "acme/1", "acme/deep/er/2", "b"]);
     expect(await keys(store, "acme/")).toEqual(["acme/1", "acme/deep/er/2"]);

@@ -57,7 +57,8 @@ export function isBlobMissing(error: unknown): boolean {
 export function absUnavailable(url: ReplicaUrl, error: unknown): TenantryError {
   const status = absStatus(error);
   const lines = (error as Error).message.split("\n").filter((line) => !/^(?:RequestId|Time):/.test(line));
-  const words = lines.join(" ").slice(0, 300).replace(/\.$/, "");
+  const isLate = /^(?:Abort|Timeout)Error$/.test((error as Error).name);
+  const words = isLate ? "it did not answer in time" : lines.join(" ").slice(0, 300).replace(/\.$/, "");
   const why = status === undefined ? words : `it answered ${status} ${absCode(error) ?? ""}: ${words}`;
   return new TenantryError("BACKUPS_UNAVAILABLE", `${url.shown} cannot be used: ${why}.`, {
     hint: "Check the URL, the credentials (LITESTREAM_AZURE_SAS_TOKEN, LITESTREAM_AZURE_ACCOUNT_KEY, or the machine's), what they may do, and the network.",

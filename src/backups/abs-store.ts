@@ -15,7 +15,7 @@ const TIMEOUT_MS = 60_000;
 /** Milliseconds in which a part has to get there. */
 const PART_TIMEOUT_MS = 120_000;
 
-/** What the beginning of a version says of it; one without is what Azure calls a version that is not current. */
+/** What the beginning of a version says of it; one without any is Azure's name of an old one. */
 const CURRENT = "current ";
 const SNAPSHOT = "snapshot ";
 const DELETED = "deleted ";
@@ -31,7 +31,6 @@ type Include = Readonly<
 /** A container and a prefix. @throws {TenantryError} as {@link absContainer} does */
 export async function absStore(url: ReplicaUrl): Promise<ObjectStore> {
   const container = await absContainer(url);
-  const below = url.keyOf("") === "" ? 0 : url.keyOf("").length + 1;
   const blobOf = (key: string) => container.getBlockBlobClient(url.keyOf(key));
   const failed = (error: unknown): never => {
     throw absUnavailable(url, error);
@@ -41,9 +40,8 @@ export async function absStore(url: ReplicaUrl): Promise<ObjectStore> {
     let continuationToken: string | undefined;
     do {
       const abortSignal = AbortSignal.timeout(TIMEOUT_MS);
-      const all = { prefix: url.keyOf("") === "" ? prefix : `${url.keyOf("")}/${prefix}`, abortSignal };
       const pages = container
-        .listBlobsFlat({ ...all, ...include })
+        .listBlobsFlat({ prefix: url.startOf(prefix), abortSignal, ...include })
         .byPage(continuationToken === undefined ? {} : { continuationToken });
       const page = await pages.next().catch(failed);
       if (page.done) return;
@@ -54,7 +52,7 @@ export async function absStore(url: ReplicaUrl): Promise<ObjectStore> {
 
   async function* list(prefix: string, { versions = false } = {}): AsyncGenerator<StoredObject> {
     const stored = ({ name, properties }: BlobItem, version?: string): StoredObject => ({
-      key: name.slice(below),
+      key: name.slice(url.startOf("").length),
       bytes: properties.contentLength ?? 0,
       ...(version !== undefined && { version }),
     });
@@ -116,14 +114,10 @@ export async function absStore(url: ReplicaUrl): Promise<ObjectStore> {
           await blob.withSnapshot(version.slice(SNAPSHOT.length)).delete({ abortSignal });
           return;
         }
-        const isBase = version === undefined || version === UNCOMMITTED || version.startsWith(CURRENT);
-        if (isBase) await blob.delete({ abortSignal, deleteSnapshots: "include" });
-        // The current one cannot be removed by its name before it is an old one.
-        const old = version?.startsWith(CURRENT)
-          ? version.slice(CURRENT.length)
-          : isBase
-            ? undefined
-            : version;
+        const old = version === UNCOMMITTED ? undefined : version?.replace(CURRENT, "");
+        // The current version is an old one when the blob is gone, and can be removed then.
+        if (old === undefined || old !== version)
+          await blob.delete({ abortSignal, deleteSnapshots: "include" });
         if (old !== undefined) await blob.withVersion(old).delete({ abortSignal });
       } catch (error) {
         if (!isBlobMissing(error)) failed(error);

@@ -61,11 +61,16 @@ export async function gsClient(url: ReplicaUrl): Promise<GsClient> {
   const host = emulator ? emulatorUrl(emulator) : HOST;
   const client = emulator
     ? new PassThroughClient()
-    : await new GoogleAuth({ scopes: [SCOPE] }).getClient().catch((error: Error) => {
-        // What cannot be parsed is quoted in the message, and would be a key.
-        const why = error instanceof SyntaxError ? "their file is no JSON" : error.message;
-        throw gsUnavailable(url, `there are no credentials: ${why}`);
-      });
+    : await new GoogleAuth({
+        scopes: [SCOPE],
+        clientOptions: { transporterOptions: { timeout: TIMEOUT_MS } },
+      })
+        .getClient()
+        .catch((error: Error) => {
+          // What cannot be parsed is quoted in the message, and would be a key.
+          const why = error instanceof SyntaxError ? "their file is no JSON" : error.message;
+          throw gsUnavailable(url, `there are no credentials: ${why.replace(/\.$/, "")}`);
+        });
   const bucket = `b/${encodeURIComponent(url.host)}/o`;
   return {
     objects: `${host}/storage/v1/${bucket}`,

@@ -17,18 +17,19 @@ const FIELDS = "nextPageToken,items(name,size,generation,softDeleteTime)";
 
 interface Listing {
   readonly nextPageToken?: string;
-  readonly items?: readonly {
-    readonly name: string;
-    readonly size?: string;
-    readonly generation?: string;
-    readonly softDeleteTime?: string;
-  }[];
+  readonly items?: readonly ListedObject[];
+}
+
+interface ListedObject {
+  readonly name: string;
+  readonly size?: string;
+  readonly generation?: string;
+  readonly softDeleteTime?: string;
 }
 
 /** A bucket and a prefix. @throws {TenantryError} as {@link gsClient} does */
 export async function gsStore(url: ReplicaUrl): Promise<ObjectStore> {
   const { objects, uploads, send } = await gsClient(url);
-  const below = url.keyOf("") === "" ? 0 : url.keyOf("").length + 1;
   const target = (key: string): string => `${objects}/${encodeURIComponent(url.keyOf(key))}`;
 
   async function* pages(params: Readonly<Record<string, string>>, also: readonly number[]) {
@@ -46,18 +47,10 @@ export async function gsStore(url: ReplicaUrl): Promise<ObjectStore> {
   }
 
   async function* list(prefix: string, { versions = false } = {}): AsyncGenerator<StoredObject> {
-    const all = { prefix: url.keyOf("") === "" ? prefix : `${url.keyOf("")}/${prefix}` };
-    const stored = ({
-      name,
-      size = "0",
-      generation,
-    }: {
-      name: string;
-      size?: string;
-      generation?: string;
-    }) => ({
-      key: name.slice(below),
-      bytes: Number(size),
+    const all = { prefix: url.startOf(prefix) };
+    const stored = ({ name, size, generation }: ListedObject): StoredObject => ({
+      key: name.slice(url.startOf("").length),
+      bytes: Number(size ?? 0),
       ...(versions && generation !== undefined && { version: generation }),
     });
     for await (const item of pages(versions ? { ...all, versions: "true" } : all, [])) yield stored(item);

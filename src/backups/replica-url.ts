@@ -58,6 +58,11 @@ export class ReplicaUrl {
     return [this.path, path].filter(Boolean).join("/");
   }
 
+  /** What the keys of all that begins with `start` below the prefix begin with: of no other prefix that begins alike. */
+  startOf(start: string): string {
+    return this.path === "" ? start : `${this.path}/${start}`;
+  }
+
   toString(): string {
     return this.shown;
   }

@@ -83,7 +83,7 @@ export async function s3Store(url: ReplicaUrl): Promise<ObjectStore> {
     prefix: string,
     options: { readonly versions?: boolean } = {},
   ): AsyncGenerator<StoredObject> {
-    const all = { prefix: absolute(prefix), "encoding-type": "url" };
+    const all = { prefix: url.startOf(prefix), "encoding-type": "url" };
     let { versions = false } = options;
     let next: Record<string, string> | undefined = versions
       ? { ...all, versions: "" }
@@ -102,9 +102,7 @@ export async function s3Store(url: ReplicaUrl): Promise<ObjectStore> {
       for (const [, , entry = ""] of text.matchAll(entries)) {
         const version = field(entry, "VersionId");
         yield {
-          key: decodeURIComponent(field(entry, "Key") ?? "").slice(
-            absolute("").length + (absolute("") ? 1 : 0),
-          ),
+          key: decodeURIComponent(field(entry, "Key") ?? "").slice(url.startOf("").length),
           bytes: Number(field(entry, "Size") ?? 0),
           ...(version !== undefined && version !== "null" && { version }),
         };
