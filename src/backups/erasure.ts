@@ -159,7 +159,7 @@ export class Erasure {
       `Of tenant "${id}" there is left: ${left.length}, such as ${some}.`,
       {
         tenant: id,
-        hint: "Erase it again. What is still there then is kept by the storage itself: see its locks and versions, or remove it there.",
+        hint: "Erase it again. What is still there then is kept by the storage itself: see its locks, versions and soft deletion, or remove it there.",
       },
     );
   }
