@@ -12,7 +12,7 @@ import { parseReplicaUrl } from "../src/backups/replica-url.ts";
 import { type SftpConnection, sftpConnection } from "../src/backups/sftp-connection.ts";
 import { until } from "./backups-litestream.ts";
 import { named } from "./support/named.ts";
-import { NO_OPENSSH, openSshServer, sftpServer } from "./support/sftp-server.ts";
+import { FULL, NO_OPENSSH, openSshServer, sftpServer } from "./support/sftp-server.ts";
 import { tcpRelay } from "./support/tcp-relay.ts";
 import { tempFolder } from "./support/temp-folder.ts";
 
@@ -179,6 +179,22 @@ test("a server that does not answer is not waited for for ever, neither at first
   });
   relay.isSilent = false;
   expect(await slow((sftp) => sftp.entries("here"))).toEqual([]);
+});
+
+test("while the disk there is full nothing is half written, and afterwards it goes on", async () => {
+  const url = parseReplicaUrl(await sftpServer());
+  const store = await openObjectStore(url);
+  const [note, connection] = [await openReplicaNote(url, "_owner.json"), await sftpConnection(url)];
+  expect(await note.write("one", undefined)).toBe(true);
+  await connection((sftp) => sftp.create(FULL));
+  const full = { code: "BACKUPS_UNAVAILABLE", message: /"write .*" was answered "Failure"/ };
+  await expect(store.put("acme/1", await file())).rejects.toMatchObject(full);
+  for (let n = 0; n < 3; n++) await expect(note.write("two", "1")).rejects.toMatchObject(full);
+  expect(await keys(store)).toEqual(["_owner.json/1"]);
+  await connection((sftp) => sftp.remove(FULL));
+  await store.put("acme/1", await file());
+  expect(await note.write("two", "1")).toBe(true);
+  expect(await keys(store)).toEqual(["_owner.json/1", "_owner.json/2", "acme/1"]);
 });
 
 test("a connection that nobody uses is ended, and the next use begins another", async () => {

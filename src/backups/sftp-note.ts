@@ -37,13 +37,18 @@ export async function sftpNote(url: ReplicaUrl, path: string): Promise<ReplicaNo
         const before = tag === undefined ? 0 : Number.parseInt(tag, 10);
         const version = before + 1;
         await sftp.makeFolder(folder);
-        const file = await sftp.create(`${folder}/${version}`);
+        const own = `${folder}/${version}`;
+        const file = await sftp.create(own);
         if (!file) return false;
         try {
           // Its writer was not dead. He looks for a newer one when his is whole, so that never both have written.
           if (tag?.endsWith(UNSEEN) && (await textOf(sftp, folder, before)) !== undefined) return false;
           await file.write(Buffer.from(text + END), 0);
           await file.sync();
+        } catch (error) {
+          // While the disk is full every try would leave an empty one.
+          await sftp.remove(own).catch(() => undefined);
+          throw error;
         } finally {
           await file.close();
         }

@@ -1,7 +1,7 @@
 // Owns SFTP servers on loopback over a folder, for a test, with one user and one password: one of the tests' own, which
 // knows no extensions, and OpenSSH's, where that is installed. Asserts nothing.
 import { spawn } from "node:child_process";
-import type { Stats } from "node:fs";
+import { existsSync, type Stats } from "node:fs";
 import { type FileHandle, link, mkdir, open, readdir, rm, rmdir, stat, utimes } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join, posix } from "node:path";
@@ -22,6 +22,8 @@ const USER = "backup";
 const PASSWORD = "sftp-password";
 /** Where the user begins, as nearly everywhere, is not the root of the disk. */
 const HOME = "/home/backup";
+/** While there is a file of this name, the disk of the tests' own server is full. */
+export const FULL = "disk-full";
 
 /** What a folder holds and nobody has read yet. */
 interface Listing {
@@ -133,9 +135,10 @@ function serve(sftp: SftpSession, root: string): void {
     },
     true,
   );
-  on<[Buffer, number, Buffer]>("WRITE", (_, handle, offset, data) =>
-    file(handle).write(data, 0, data.length, offset),
-  );
+  on<[Buffer, number, Buffer]>("WRITE", async (_, handle, offset, data) => {
+    if (existsSync(here(FULL))) throw new Error("The disk is full.");
+    await file(handle).write(data, 0, data.length, offset);
+  });
   on<[Buffer]>(
     "FSTAT",
     async (request, handle) => sftp.attrs(request, attributes(await file(handle).stat())),
