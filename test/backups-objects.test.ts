@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -10,7 +10,9 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { objectSnapshots } from "../src/backups/object-snapshots.ts";
 import type { ObjectStore, StoredObject } from "../src/backups/object-store.ts";
 import { openObjectStore } from "../src/backups/open-object-store.ts";
+import { removeObjects } from "../src/backups/remove-objects.ts";
 import { parseReplicaUrl } from "../src/backups/replica-url.ts";
+import { sftpConnection } from "../src/backups/sftp-connection.ts";
 import { snapshotName } from "../src/backups/snapshot-name.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { azurite, NO_AZURITE } from "./support/azurite.ts";
@@ -124,6 +126,32 @@ describe.each(PLACES)("in %s", (where, place, missing) => {
       code: "DATABASE_CORRUPT",
     });
   });
+});
+
+test.for([
+  ["a folder", async (root: string) => `file://${root}/deep/prefix`],
+  ["SFTP", () => sftpServer("deep/prefix")],
+] as const)("in %s a folder without files is there to be removed", async ([kind, place]) => {
+  const root = await tempFolder();
+  const url = parseReplicaUrl(await place(root));
+  const store = await openObjectStore(url);
+  const file = join(root, "file");
+  await writeFile(file, "content");
+  const makeFolder = async (key: string): Promise<void> => {
+    if (kind === "a folder") await mkdir(url.keyOf(key), { recursive: true });
+    else await (await sftpConnection(url))((sftp) => sftp.makeFolder(url.keyOf(key)));
+  };
+  // As Litestream leaves it when what was there has been merged.
+  for (const key of ["acme/ltx/0", "acme/ltx/1", "acme-2/ltx/0"]) await makeFolder(key);
+  await store.put("acme/ltx/1/a", file);
+  expect(await keys(store, "acme/")).toEqual(["acme/ltx/0/", "acme/ltx/1/a"]);
+  expect(await removeObjects(store, "acme/")).toHaveLength(2);
+  expect(await keys(store)).toEqual(["acme-2/ltx/0/"]);
+  await makeFolder("empty");
+  expect(await keys(store, "empty/")).toEqual(["empty/"]);
+  await store.remove({ key: "empty/", bytes: 0 });
+  await removeObjects(store, "");
+  expect(await keys(store)).toEqual([]);
 });
 
 test("a listing of several pages is read to its end, of versions too", async () => {

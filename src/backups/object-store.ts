@@ -21,7 +21,8 @@ export interface ObjectStore {
   /** For people; without secrets. */
   readonly place: string;
   /**
-   * Everything whose key begins with `prefix`. Empty where there is nothing.
+   * Everything whose key begins with `prefix`. Empty where there is nothing. Of a store of folders also those in which
+   * nothing is, by a slash at the end of the key: a folder has a name.
    * @param options `versions`: also what has been replaced or removed, where the store keeps that
    */
   list(prefix: string, options?: { readonly versions?: boolean }): AsyncIterable<StoredObject>;
@@ -40,11 +41,11 @@ export function folderStore(url: ReplicaUrl): ObjectStore {
     place: url.shown,
     async *list(prefix) {
       const folder = join(root, prefix.slice(0, prefix.lastIndexOf("/") + 1));
-      for (const entry of await entriesBelow(folder)) {
+      for (const entry of await entriesBelow(folder, root)) {
         const key = entry.slice(root.length + 1);
         if (!key.startsWith(prefix)) continue;
         const stats = await lstat(entry).catch(ignoreGone);
-        if (stats) yield { key, bytes: stats.size };
+        if (stats) yield { key, bytes: key.endsWith("/") ? 0 : stats.size };
       }
     },
     async put(key, path) {
@@ -69,8 +70,8 @@ export function folderStore(url: ReplicaUrl): ObjectStore {
     },
     async remove({ key }) {
       const path = join(root, key);
-      await rm(path, { force: true });
-      await removeEmptyFolders(dirname(path), root);
+      if (!key.endsWith("/")) await rm(path, { force: true });
+      await removeEmptyFolders(dirname(`${path}.`), root);
     },
   };
 }
@@ -80,9 +81,16 @@ export function objectMissing(key: string, place: string): TenantryError {
   return new TenantryError("NOT_FOUND", `There is no ${key} in ${place}.`, { hint: "List what is there." });
 }
 
-async function entriesBelow(folder: string): Promise<string[]> {
-  const entries = (await readdir(folder, { recursive: true, withFileTypes: true }).catch(ignoreGone)) ?? [];
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+/** Its files, and the folders without any. */
+async function entriesBelow(folder: string, root: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(ignoreGone);
+  if (entries?.length === 0 && folder.length > root.length) return [join(folder, "/")];
+  const filled = new Set(entries?.map(({ parentPath }) => join(parentPath, "/")));
+  return (entries ?? []).flatMap((entry) => {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isDirectory()) return [path];
+    return filled.has(`${path}/`) ? [] : [`${path}/`];
+  });
 }
 
 /** So that a tenant that is erased leaves not even its name. */

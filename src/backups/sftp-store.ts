@@ -7,7 +7,7 @@ import { rethrowAsOurs } from "../drivers/local/database-file.ts";
 import { type ObjectStore, objectMissing } from "./object-store.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 import { sftpConnection } from "./sftp-connection.ts";
-import type { SftpEntry, SftpFile } from "./sftp-requests.ts";
+import type { SftpEntry, SftpFile, SftpRequests } from "./sftp-requests.ts";
 import { workThrough } from "./work-through.ts";
 
 /** Bytes of one reading or writing. */
@@ -22,13 +22,24 @@ export async function sftpStore(url: ReplicaUrl): Promise<ObjectStore> {
   const connection = await sftpConnection(url);
   const root = url.keyOf("");
 
-  /** What is in a folder, by keys. */
+  /** What is in a folder, by keys; of an empty one itself. */
   const read = async (folder: string): Promise<readonly SftpEntry[]> => {
     const entries = await connection((sftp) => sftp.entries(url.keyOf(folder) || "."));
+    if (entries?.length === 0 && folder !== "") return [{ name: `${folder}/`, isFolder: false, bytes: 0 }];
     return (entries ?? []).map((entry) => ({
       ...entry,
       name: folder === "" ? entry.name : `${folder}/${entry.name}`,
     }));
+  };
+
+  /** Removes what has that key, and the folders that were there for it alone. */
+  const discard = async (sftp: SftpRequests, key: string): Promise<void> => {
+    const path = url.keyOf(key);
+    if (!key.endsWith("/")) await sftp.remove(path);
+    // So that a tenant that is erased leaves not even its name.
+    for (let at = posix.dirname(`${path}.`); at.length > root.length && at !== "."; at = posix.dirname(at)) {
+      if (!(await sftp.removeFolder(at))) return;
+    }
   };
 
   return {
@@ -45,8 +56,8 @@ export async function sftpStore(url: ReplicaUrl): Promise<ObjectStore> {
       }
     },
     async put(key, path) {
-      const to = url.keyOf(key);
-      const unfinished = `${to}.${randomUUID()}.partial`;
+      const part = `${key}.${randomUUID()}.partial`;
+      const [to, unfinished] = [url.keyOf(key), url.keyOf(part)];
       await using local = await openLocal(path, "r");
       await connection(async (sftp) => {
         await sftp.makeFolder(posix.dirname(to));
@@ -61,7 +72,7 @@ export async function sftpStore(url: ReplicaUrl): Promise<ObjectStore> {
           await sftp.rename(unfinished, to);
         } catch (error) {
           // Over a connection that has broken it stays; a listing shows it.
-          await sftp.remove(unfinished).catch(() => undefined);
+          await discard(sftp, part).catch(() => undefined);
           throw error;
         }
       });
@@ -81,16 +92,7 @@ export async function sftpStore(url: ReplicaUrl): Promise<ObjectStore> {
         }
       });
     },
-    async remove({ key }) {
-      const path = url.keyOf(key);
-      await connection(async (sftp) => {
-        await sftp.remove(path);
-        // So that a tenant that is erased leaves not even its name.
-        for (let at = posix.dirname(path); at.length > root.length && at !== "."; at = posix.dirname(at)) {
-          if (!(await sftp.removeFolder(at))) return;
-        }
-      });
-    },
+    remove: ({ key }) => connection((sftp) => discard(sftp, key)),
   };
 }
 
