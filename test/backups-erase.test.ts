@@ -123,6 +123,17 @@ test.for([
   },
 );
 
+test("what never was in a replica is erased without one, also when it was restored", async () => {
+  const tenantry = await tempTenantry({ tenants: ["acme"] });
+  const { erasure, restores, snapshots } = tenantry.recovery;
+  await addNote(tenantry, "acme", "first");
+  await snapshots.take(ACME);
+  await restores.inPlace(ACME, { kind: "snapshot" });
+  await addNote(tenantry, "acme", "second");
+  const report = await erasure.erase(ACME, { actor: "tester" });
+  expect(report).toMatchObject({ tenant: "acme", replica: null });
+});
+
 test("on the command line it wants a yes, and prints the report", async () => {
   await using folder = await cliFolder();
   await folder.run(["tenants", "create", "acme"]);

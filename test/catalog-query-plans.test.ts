@@ -95,7 +95,7 @@ async function useAll(catalog: Catalog): Promise<void> {
   await catalog.backups.due(5, 1);
   await catalog.backups.setDue({ id: acme, incarnation }, 1);
   await catalog.backups.verified({ id: acme, incarnation }, null);
-  await catalog.backups.raiseEpoch({ id: acme, incarnation });
+  await catalog.backups.raiseEpoch({ id: acme, incarnation }, true);
   await catalog.setState(acme, { from: ["active"], to: "suspended" });
   await catalog.setState(acme, { from: ["suspended"], to: "deleted" });
 }

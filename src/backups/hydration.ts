@@ -133,7 +133,7 @@ export class Hydration {
   async #here(record: TenantRecord): Promise<TenantRecord> {
     const { backups } = this.#parts.catalog;
     // Litestream begins anew with a file that it has not followed: on a line of its own.
-    await backups.raiseEpoch(record);
+    await backups.raiseEpoch(record, true);
     const here = await backups.setAway(record, null);
     if (here) return here;
     throw goneMeanwhile(record.id);

@@ -96,6 +96,7 @@ export function createRecovery(parts: RecoveryParts): Recovery {
     migrations: tenants.migrations,
     replica,
     replicated,
+    replicates: url !== undefined,
     flush,
     drainTimeoutMs,
   });

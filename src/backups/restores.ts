@@ -44,6 +44,8 @@ export interface RestoresParts extends PrepareParts {
   readonly lifecycle: Lifecycle;
   readonly driver: Driver;
   readonly replicated: ReplicatedTenants;
+  /** Whether there is a replica. */
+  readonly replicates: boolean;
   /** Milliseconds that running requests are given. @default 10000 */
   readonly drainTimeoutMs?: number | undefined;
 }
@@ -224,7 +226,8 @@ export class Restores {
     path: string,
     { actor, onPhase }: RestoreOptions,
   ): Promise<TenantRecord> {
-    const { dir, driver, tenants, replicated, drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS } = this.#parts;
+    const { dir, driver, tenants, replicates, replicated } = this.#parts;
+    const { drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS } = this.#parts;
     const { id, incarnation, state } = record;
     const { catalog } = tenants;
     onPhase?.("pausing");
@@ -244,7 +247,7 @@ export class Restores {
       await replicated.release(paused);
       await tenants.drain(paused, drainTimeoutMs);
       // From here on, whichever of the two files is there begins a line of its own in the replica.
-      const raised = await catalog.backups.raiseEpoch(paused);
+      const raised = await catalog.backups.raiseEpoch(paused, replicates);
       onPhase?.("replacing");
       const whileLocked = async (now: TenantRecord): Promise<void> => {
         await tenants.drain(now, 0);
@@ -269,10 +272,10 @@ export class Restores {
   }
 
   async #mend(record: TenantRecord): Promise<TenantRecord> {
-    const { tenants, replicated } = this.#parts;
+    const { tenants, replicates, replicated } = this.#parts;
     if (record.reason === RESTORE_REASON) {
       await replicated.release(record);
-      const raised = await tenants.catalog.backups.raiseEpoch(record);
+      const raised = await tenants.catalog.backups.raiseEpoch(record, replicates);
       await replicated.forget(raised);
     }
     return tenants.catalog.setState(

@@ -93,10 +93,12 @@ export class BackupTable {
   /**
    * Begins a new line of the tenant's replica: what was written to the old one stays, and nothing is added.
    * The tenant is `dirty` then, for the new line is empty.
+   * @param replicates whether there is a replica; without one, what never was in any stays `none`
    * @throws {TenantryError} `TENANT_NOT_FOUND`
    */
-  async raiseEpoch({ id, incarnation }: TenantKey): Promise<TenantRecord> {
-    const sql = `UPDATE tenants SET backup_epoch = backup_epoch + 1, backup_state = 'dirty', backup_txid = 0
+  async raiseEpoch({ id, incarnation }: TenantKey, replicates: boolean): Promise<TenantRecord> {
+    const state = replicates ? "'dirty'" : "iif(backup_state = 'none', 'none', 'dirty')";
+    const sql = `UPDATE tenants SET backup_epoch = backup_epoch + 1, backup_state = ${state}, backup_txid = 0
       WHERE id = ? AND incarnation = ? AND state <> 'deleted' RETURNING ${TENANT_COLUMNS}`;
     const record = await this.#change(id, sql, [id, incarnation]);
     if (!record) throw notFound(id);
