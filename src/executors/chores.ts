@@ -115,9 +115,6 @@ function lost(): TenantryError {
   return new TenantryError(
     "OUTCOME_UNKNOWN",
     "The process that did it ended: it was done as a whole, or not at all.",
-    {
-      hint: "Look whether it was done before you do it again.",
-      retryAfterSeconds: 1,
-    },
+    { hint: "Look whether it was done before you do it again." },
   );
 }

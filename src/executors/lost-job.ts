@@ -31,7 +31,6 @@ export function unknownOutcome({ tenant }: Job): TenantryError {
     {
       tenant,
       hint: "Look whether it was done before you send it again, or send writes with an Idempotency-Key.",
-      retryAfterSeconds: 1,
     },
   );
 }

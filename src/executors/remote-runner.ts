@@ -163,7 +163,7 @@ function unknownCommit(): TenantryError {
   return new TenantryError(
     "OUTCOME_UNKNOWN",
     "The process that held the transaction ended while it was being committed: it was, or it was rolled back.",
-    { hint: "Look whether it was done before you do it again.", retryAfterSeconds: 1 },
+    { hint: "Look whether it was done before you do it again." },
   );
 }
 

@@ -42,9 +42,7 @@ export function errorAnswer(
   const known = shownError(request, error, onInternalError);
   const { code, retryAfterSeconds } = known;
   const headers: Record<string, string> = { "content-type": "application/json" };
-  // Of what may have been done nobody is told to send it again.
-  if (retryAfterSeconds !== undefined && code !== "OUTCOME_UNKNOWN")
-    headers["retry-after"] = String(retryAfterSeconds);
+  if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
   if (code === "UNAUTHENTICATED") headers["www-authenticate"] = 'Bearer realm="tenantry"';
   const body = hranaErrorBody(request.path, known) ?? {
     ...errorBody(known),
