@@ -140,7 +140,11 @@ test("every TypeScript block, and every example of an entry's docstrings, is sou
   expect(examples.map(({ name }) => name)).toContain("example-createTenantry.mts");
   for (const { name, source } of [...programs, ...examples]) await writeFile(join(dir, name), source);
   const paths = Object.fromEntries([...imports].map(([name, file]) => [name, [file]]));
-  const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions: { paths }, include: ["*.mts"] };
+  const config = {
+    extends: join(ROOT, "tsconfig.json"),
+    compilerOptions: { paths },
+    include: ["*.mts", join(ROOT, "src/**/*.d.ts")],
+  };
   await writeFile(join(dir, "tsconfig.json"), JSON.stringify(config));
   const tsc = join(ROOT, "node_modules/.bin/tsc");
   const problems = await new Promise<string>((resolve) => {
