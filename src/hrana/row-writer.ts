@@ -67,8 +67,7 @@ export class ResultRows implements RowSink {
 
   /** @returns how many bytes more than was said */
   #write(writer: RowWriter): number {
-    let more = -this.#said;
-    for (const row of this.#kept) more += writer.row(row);
+    const more = writer.rows(this.#kept) - this.#said;
     this.#kept = [];
     this.#said = 0;
     return more;
@@ -92,23 +91,35 @@ class RowWriter {
   /** What is written to now, and how far. */
   #bytes = new Uint8Array(BLOCK_BYTES);
   #length = 0;
+  /** The numbers of the rows that are being written, as a list in JSON, and how far it has been copied. */
+  #numbers = "[]";
+  #numbersAt = 1;
 
   get pieces(): readonly Uint8Array[] {
     return [...this.#full, this.#bytes.subarray(0, this.#length)];
   }
 
   /** @returns the bytes that were written */
-  row(row: readonly unknown[]): number {
+  rows(rows: readonly (readonly unknown[])[]): number {
     const before = this.#fullBytes + this.#length;
+    // All at once: each as text would also be kept by V8, which remembers the numbers it has made text of.
+    const numbers: number[] = [];
+    for (const row of rows) for (const value of row) if (typeof value === "number") numbers.push(value);
+    this.#numbers = JSON.stringify(numbers);
+    this.#numbersAt = 1;
+    for (const row of rows) this.#row(row);
+    return this.#fullBytes + this.#length - before;
+  }
+
+  #row(row: readonly unknown[]): void {
     this.#makeRoom(AROUND);
-    if (before > 0) this.#bytes[this.#length++] = COMMA;
+    if (this.#fullBytes + this.#length > 0) this.#bytes[this.#length++] = COMMA;
     this.#bytes[this.#length++] = OPEN_LIST;
     for (let index = 0; index < row.length; index++) {
       if (index > 0) this.#bytes[this.#length++] = COMMA;
       this.#value(row[index]);
     }
     this.#bytes[this.#length++] = CLOSE_LIST;
-    return this.#fullBytes + this.#length - before;
   }
 
   /** Leaves room for what comes around the next value. */
@@ -125,7 +136,7 @@ class RowWriter {
       }
       case "number":
         this.#copy(FLOAT);
-        this.#ascii(numberText(value));
+        this.#number(value);
         break;
       default:
         if (!(value instanceof Uint8Array)) {
@@ -138,6 +149,25 @@ class RowWriter {
     }
     this.#bytes[this.#length++] = CLOSE_OBJECT;
     this.#makeRoom(AROUND);
+  }
+
+  /** Leaves room for what comes around it. */
+  #number(value: number): void {
+    const text = this.#numbers;
+    let at = this.#numbersAt;
+    const bytes = this.#bytes;
+    let length = this.#length;
+    for (
+      let unit = text.charCodeAt(at);
+      unit !== COMMA && unit !== CLOSE_LIST;
+      unit = text.charCodeAt(++at)
+    ) {
+      bytes[length++] = unit;
+    }
+    this.#numbersAt = at + 1;
+    // Of infinities and of the negative zero JSON says something else than the protocol does.
+    if (Number.isFinite(value) && value !== 0) this.#length = length;
+    else this.#ascii(numberText(value));
   }
 
   #text(text: string): void {
