@@ -36,10 +36,6 @@ declare module "ssh2" {
     flagsToString(flags: number): string | null;
   }
 
-  export interface Ssh2Utils {
-    generateKeyPairSync(type: "ed25519"): { private: string };
-  }
-
   export interface Ssh2 {
     readonly Server: new (
       options: { hostKeys: string[] },
