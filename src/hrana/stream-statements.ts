@@ -55,7 +55,7 @@ export interface Reading {
 /** A request that is being answered: what it may use, and how much of it is left. */
 export interface Work {
   readonly access: StreamAccess;
-  /** Whether its statements, outside a transaction, may run where others of the tenant do. */
+  /** Whether its statements, outside a transaction, may, or have to, run where others of the tenant do. */
   readonly shares: boolean;
   /** Whether its rows become entries, one by one. */
   readonly entries: boolean;

@@ -59,7 +59,7 @@ export class Stream {
   async pipeline(requests: readonly StreamRequest[], access: StreamAccess): Promise<JsonText[]> {
     if (this.#cursor) await this.#cursor.finish();
     this.#cursor = undefined;
-    const work = newWork(access, sharesConnection(requests));
+    const work = newWork(access, !access.sessions || sharesConnection(requests));
     try {
       const results: JsonText[] = [];
       for (const request of requests) {
@@ -87,7 +87,7 @@ export class Stream {
 
   async *#entries(batch: Batch, access: StreamAccess, before: BatchCursor | undefined): EntrySource {
     await before?.finish();
-    const work = newWork(access, sharesConnection([{ type: "batch", batch }]), true);
+    const work = newWork(access, !access.sessions || sharesConnection([{ type: "batch", batch }]), true);
     const outcomes: Outcomes = [];
     let piece: string[] = [];
     let characters = 0;
@@ -276,8 +276,12 @@ export class Stream {
 
   async #sequence(sql: SqlReference, work: Work): Promise<string> {
     const statements = splitStatements(this.#stored.text(sql));
+    const { access } = work;
     // What will be refused is refused before anything of the text is done.
-    for (const text of statements) if (!foreignKeysSetting(text)) admitStatement(text, work.access);
+    const ofConnection = statements.filter(
+      (text) => foreignKeysSetting(text) ?? admitStatement(text, access).kind === "transaction",
+    );
+    if (ofConnection.length > 0) await this.#connection.pin(access.openSession);
     for (const text of statements) {
       const running = this.#statements.run({ sql: text, args: [], namedArgs: [], wantRows: false }, work);
       if (running instanceof Promise) await running;

@@ -152,6 +152,47 @@ describe("Hrana", () => {
     expect((await query("SELECT body FROM notes WHERE body = 'undone'")).body.results).toEqual([]);
   });
 
+  test("scripts, several statements, and batches that are no transaction run one by one", async () => {
+    const count = async (like: string): Promise<unknown> =>
+      (await query("SELECT count(*) AS n FROM notes WHERE body LIKE ?", [like])).body.results;
+    const insert = (body: string): object => ({
+      type: "execute",
+      stmt: { sql: "INSERT INTO notes (body) VALUES (?)", args: [{ type: "text", value: body }] },
+    });
+    const script =
+      "INSERT INTO notes (body) VALUES ('script 1'); -- and;\nINSERT INTO notes (body) VALUES ('script 2');";
+    const { body } = await pipeline(
+      { type: "sequence", sql: script },
+      insert("script 3"),
+      insert("script 4"),
+      insert("script 5"),
+      {
+        type: "batch",
+        batch: {
+          steps: [
+            step("INSERT INTO notes (body) VALUES ('script 1')"),
+            step("INSERT INTO notes (body) VALUES ('script 6')", { type: "error", step: 0 }),
+            step("INSERT INTO notes (body) VALUES ('script 7')", ok(0)),
+          ],
+        },
+      },
+      { type: "close" },
+    );
+    expect(body.results.map(({ type }: { type: string }) => type)).toEqual(Array(6).fill("ok"));
+    const { step_errors: errors } = body.results[4].response.result;
+    expect(errors).toMatchObject([{ message: expect.stringContaining("UNIQUE") }, null, null]);
+    expect(await count("script %")).toEqual([{ n: 6 }]);
+    // A script that wants a connection of its own is refused before any of it is done.
+    for (const last of ["BEGIN; COMMIT", "PRAGMA foreign_keys = OFF"]) {
+      const refused = await pipeline({
+        type: "sequence",
+        sql: `INSERT INTO notes (body) VALUES ('refused'); ${last}`,
+      });
+      expect([refused.status, refused.body.code]).toEqual([501, "UNSUPPORTED"]);
+    }
+    expect(await count("refused")).toEqual([{ n: 0 }]);
+  });
+
   test("a transaction over statements is refused, and says what to do instead", async () => {
     const { status, body } = await pipeline({ type: "execute", stmt: { sql: "BEGIN" } }, { type: "close" });
     expect([status, body.message]).toEqual([501, expect.stringContaining("batch()")]);
