@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { wranglerDev } from "./support/local-worker.ts";
 import { saidUrl } from "./support/said-url.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -29,24 +30,7 @@ const folder = async (): Promise<string> => {
 
 const RUNTIMES: readonly [name: string, start: () => Promise<string>][] = [
   ["Node", async () => started([join(EXAMPLE, "node.ts"), await folder(), "0"])],
-  [
-    "Workers",
-    async () =>
-      started([
-        join(ROOT, "node_modules/wrangler/bin/wrangler.js"),
-        "dev",
-        "--config",
-        join(EXAMPLE, "wrangler.toml"),
-        "--ip",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--inspector-port",
-        "0",
-        "--persist-to",
-        await folder(),
-      ]),
-  ],
+  ["Workers", async () => started(wranglerDev(join(EXAMPLE, "wrangler.toml"), await folder()))],
 ];
 
 describe.each(RUNTIMES)("the product on %s", (_, start) => {

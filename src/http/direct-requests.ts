@@ -8,6 +8,7 @@ import type { Metrics } from "../observe/metrics.ts";
 import type { Door } from "./app.ts";
 import { errorAnswer } from "./error-response.ts";
 import type { Forward } from "./forward.ts";
+import { isHranaPath } from "./hrana-routes.ts";
 import { routeLabel } from "./route-label.ts";
 
 /** Takes a request, where it is one to be taken. @returns whether it was */
@@ -46,7 +47,7 @@ export function directRequests({ door, forward, metrics }: DirectRequestsParts):
     door.onTenant(tenant);
     const { inFlight, goesOn } = door;
     const path = url.slice("/t/".length + tenant.length);
-    const past = inFlight.full(tenant) && (await goesOn(path, body ?? "", record.incarnation));
+    const past = inFlight.full(tenant) && isHranaPath(path) && (await goesOn(body ?? "", record.incarnation));
     inFlight.enter(tenant, past);
     try {
       return await forward({

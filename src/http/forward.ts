@@ -46,8 +46,8 @@ export type Forward = (request: TenantRequest) => Promise<PooledAnswer>;
 
 /** Makes what sends requests to the executors of `pool`. */
 export function forwardTo(pool: ExecutorPool, goesOn: GoesOn): Forward {
-  const send = (request: TenantRequest, body: string, goesOn: boolean): Promise<PooledAnswer> => {
-    const { tenant, caller, incarnation, method, url, header } = request;
+  return async (request) => {
+    const { tenant, caller, incarnation, method, url, header, body = "" } = request;
     const { base, path } = url;
     return pool.http(
       {
@@ -62,14 +62,10 @@ export function forwardTo(pool: ExecutorPool, goesOn: GoesOn): Forward {
       body,
       {
         timeoutMs: timeoutOf(header, request.statementTimeoutMs ?? pool.statementTimeoutMs),
-        goesOn,
+        goesOn: isHranaPath(path) && (await goesOn(body, incarnation)),
         repeatable: () => isRepeatable(method, path, body, header("idempotency-key") ?? undefined),
       },
     );
-  };
-  return async (request) => {
-    const { body = "", url, incarnation } = request;
-    return send(request, body, await goesOn(url.path, body, incarnation));
   };
 }
 

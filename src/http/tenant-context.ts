@@ -40,7 +40,7 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
   const goesOnFrom = async (c: Context, incarnation: string): Promise<boolean> => {
     const bytes = Number(c.req.header("content-length"));
     if (!isHranaPath(c.req.path) || !(bytes <= MAX_LOOKED_AT_BYTES)) return false;
-    return goesOn(c.req.path, await readText(c.req, MAX_LOOKED_AT_BYTES), incarnation);
+    return goesOn(await readText(c.req, MAX_LOOKED_AT_BYTES), incarnation);
   };
 
   return async (c, next) => {
