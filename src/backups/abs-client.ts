@@ -2,6 +2,7 @@
 // Does not know what is in it.
 import type { ContainerClient } from "@azure/storage-blob";
 import { TenantryError } from "../tenantry-error.ts";
+import { notInstalled } from "./not-installed.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 
 /** How often a request is sent that the service, or the network, fails; the pauses between them double. */
@@ -65,13 +66,4 @@ export function absUnavailable(url: ReplicaUrl, error: unknown): TenantryError {
     retryAfterSeconds: 10,
     cause: { status },
   });
-}
-
-function notInstalled(name: string): (cause: unknown) => never {
-  return (cause) => {
-    throw new TenantryError("UNSUPPORTED", `The package ${name} is not installed.`, {
-      hint: `npm install ${name}`,
-      cause,
-    });
-  };
 }

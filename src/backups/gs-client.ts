@@ -1,6 +1,7 @@
 // Owns requests to Google's object storage: whose credentials, its emulator, what is tried again, and for how long.
 // Does not know what is asked for.
 import { TenantryError } from "../tenantry-error.ts";
+import { notInstalled } from "./not-installed.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 
 /** Milliseconds that an answer may take; {@link GsRequest.timeoutMs} where there is much to send. */
@@ -51,12 +52,9 @@ export interface GsClient {
  * @throws {TenantryError} `UNSUPPORTED` without `google-auth-library`, `BACKUPS_UNAVAILABLE` without credentials
  */
 export async function gsClient(url: ReplicaUrl): Promise<GsClient> {
-  const { GoogleAuth, PassThroughClient } = await import("google-auth-library").catch((cause: unknown) => {
-    throw new TenantryError("UNSUPPORTED", "The package google-auth-library is not installed.", {
-      hint: "npm install google-auth-library",
-      cause,
-    });
-  });
+  const { GoogleAuth, PassThroughClient } = await import("google-auth-library").catch(
+    notInstalled("google-auth-library"),
+  );
   const emulator = process.env["STORAGE_EMULATOR_HOST"];
   const host = emulator ? emulatorUrl(emulator) : HOST;
   const client = emulator

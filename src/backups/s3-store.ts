@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { rethrowAsOurs } from "../drivers/local/database-file.ts";
 import { TenantryError } from "../tenantry-error.ts";
+import { notInstalled } from "./not-installed.ts";
 import { type ObjectStore, objectMissing, type StoredObject } from "./object-store.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 
@@ -26,12 +27,7 @@ export interface SigningClient {
 export async function s3Client(
   url: ReplicaUrl,
 ): Promise<{ readonly client: SigningClient; readonly bucket: string }> {
-  const { AwsClient } = await import("aws4fetch").catch((cause: unknown) => {
-    throw new TenantryError("UNSUPPORTED", "The package aws4fetch is not installed.", {
-      hint: "npm install aws4fetch",
-      cause,
-    });
-  });
+  const { AwsClient } = await import("aws4fetch").catch(notInstalled("aws4fetch"));
   const {
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,

@@ -4,6 +4,7 @@
 import { connect } from "node:net";
 import type { SftpClientSession, Ssh2 } from "ssh2";
 import { TenantryError } from "../tenantry-error.ts";
+import { notInstalled } from "./not-installed.ts";
 import type { ReplicaUrl } from "./replica-url.ts";
 import { type Answer, isAnswer, SftpRefusal, type SftpRequests, sftpRequests } from "./sftp-requests.ts";
 
@@ -160,14 +161,7 @@ async function connectTo(
 }
 
 async function loadSsh2(): Promise<Ssh2> {
-  try {
-    return (await import("ssh2")).default;
-  } catch (cause) {
-    throw new TenantryError("UNSUPPORTED", "The package ssh2 is not installed.", {
-      hint: "npm install ssh2",
-      cause,
-    });
-  }
+  return (await import("ssh2").catch(notInstalled("ssh2"))).default;
 }
 
 function unavailable(url: ReplicaUrl, cause: unknown): TenantryError {
