@@ -26,12 +26,13 @@ export function makeTables(sqlite: Database.Database): void {
 
 const text = (value: string): object => ({ type: "text", value });
 const float = (value: number): object => ({ type: "float", value });
-const statement = (sql: string, args: readonly object[] = []): object => ({
+const statement = (sql: string, args: readonly object[] = [], wantRows = true): object => ({
   sql,
   args,
   named_args: [],
-  want_rows: true,
+  want_rows: wantRows,
 });
+const transaction = (sql: string): object => statement(sql, [], false);
 
 /** One row, as a pipeline and as `/query` has it. */
 export const ONE_ROW = {
@@ -54,16 +55,19 @@ export const INSERT_BATCH: string = pipeline(
     type: "batch",
     batch: {
       steps: [
-        { stmt: statement("BEGIN IMMEDIATE") },
+        { stmt: transaction("BEGIN IMMEDIATE") },
         ...Array.from({ length: INSERTS }, (_, n) => {
           const [name, total] = insertOf(n);
           return {
-            stmt: { sql_id: 1, args: [text(name), float(total)], named_args: [], want_rows: true },
             condition: { type: "ok", step: n },
+            stmt: { sql_id: 1, args: [text(name), float(total)], named_args: [], want_rows: true },
           };
         }),
-        { stmt: statement("COMMIT"), condition: { type: "ok", step: INSERTS } },
-        { stmt: statement("ROLLBACK"), condition: { type: "not", cond: { type: "ok", step: INSERTS + 1 } } },
+        { condition: { type: "ok", step: INSERTS }, stmt: transaction("COMMIT") },
+        {
+          condition: { type: "not", cond: { type: "ok", step: INSERTS + 1 } },
+          stmt: transaction("ROLLBACK"),
+        },
       ],
     },
   },
@@ -78,5 +82,5 @@ export const TRANSACTION: readonly object[] = [
 ];
 
 function pipeline(...requests: readonly object[]): string {
-  return JSON.stringify({ baton: null, requests: [...requests, { type: "close" }] });
+  return JSON.stringify({ requests: [...requests, { type: "close" }] });
 }

@@ -79,7 +79,8 @@ export function numberText(value: number): string {
   return value > 0 ? "1e999" : "-1e999";
 }
 
-function decodeInteger(content: unknown): bigint {
+/** @throws {TenantryError} `INVALID_ARGUMENT` where it is not the decimal string of a 64-bit integer */
+export function decodeInteger(content: unknown): bigint {
   if (typeof content === "string" && DECIMAL.test(content)) {
     const integer = BigInt(content);
     if (integer >= MIN_INTEGER && integer <= MAX_INTEGER) return integer;

@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import { hranaError } from "../hrana/hrana-error.ts";
 import { bodyOf, joined } from "../hrana/json-text.ts";
+import { readPipeline } from "../hrana/pipeline-text.ts";
 import type { StreamAccess } from "../hrana/stream-statements.ts";
 import type { PinnedSession } from "../hrana/stream-connection.ts";
 import { parseCursor, parsePipeline } from "../hrana/stream-request.ts";
@@ -13,7 +14,7 @@ import { TenantryError } from "../tenantry-error.ts";
 import { cursorBody, linesOf } from "./cursor-body.ts";
 import type { TenantryEnv } from "./env.ts";
 import { type OnInternalError, printError, shownError } from "./shown-error.ts";
-import { readJson } from "./read-body.ts";
+import { parseJson, readJson, readJsonText } from "./read-body.ts";
 
 /** Clients look at this type as a whole: with a charset they take an error for a text. */
 const JSON_TYPE = { "content-type": "application/json" };
@@ -64,7 +65,8 @@ export function hranaRoutes(options: HranaRoutesOptions): Hono<TenantryEnv> {
   };
 
   const pipeline = async (c: Context<TenantryEnv>): Promise<Response> => {
-    const { baton, requests } = parsePipeline(await readJson(c.req, c.get("limits").maxBodyBytes));
+    const text = await readJsonText(c.req, c.get("limits").maxBodyBytes);
+    const { baton, requests } = readPipeline(text) ?? parsePipeline(parseJson(text));
     const closes = requests.at(-1)?.type === "close";
     const access = accessOf(c);
     const { result, baton: next } = await streams.use(c.get("schemaKey"), baton, closes, (stream) =>

@@ -15,8 +15,13 @@ const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
  * @throws {TenantryError} `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `INVALID_JSON`, and those of {@link readText}
  */
 export async function readJson(request: HonoRequest, maxBytes: number): Promise<unknown> {
+  return parseJson(await readJsonText(request, maxBytes));
+}
+
+/** The body of a request that says it is JSON, unread. @throws {TenantryError} but for `INVALID_JSON` as {@link readJson} */
+export async function readJsonText(request: HonoRequest, maxBytes: number): Promise<string> {
   assertJson(request);
-  return parseJson(await readText(request, maxBytes));
+  return readText(request, maxBytes);
 }
 
 /** The body as JSON, which may be left out: undefined then. @throws {TenantryError} as {@link readJson} does */
@@ -136,7 +141,8 @@ function assertJson(request: HonoRequest): void {
   );
 }
 
-function parseJson(text: string): unknown {
+/** @throws {TenantryError} `INVALID_JSON` */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

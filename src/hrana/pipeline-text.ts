@@ -1,0 +1,291 @@
+// Owns reading a pipeline's text straight into its requests, where it is written as libSQL's clients write it. On the
+// way through JSON.parse a step becomes seven objects, which takes as long as SQLite does to run it (decisions/007).
+// Leaves whatever is unusual to that, and does not say what is wrong with anything.
+import type { Batch, BatchCond, PipelineBody, SqlReference, Stmt, StreamRequest } from "./stream-request.ts";
+import { decodeInteger, type HranaValue } from "./value.ts";
+
+/** How deep conditions may lie in each other here; deeper ones are unusual. */
+const MAX_CONDITION_DEPTH = 10;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const CLOSE_LIST = 0x5d;
+const FIRST_PRINTABLE = 0x20;
+/** `e` and `E`, but for the bit that tells them apart. */
+const EXPONENT = 0x45;
+const LOWER_CASE = 0x20;
+
+/** Digits of a whole number that is one for certain. */
+const SAFE_DIGITS = 9;
+
+const NOTHING: readonly never[] = [];
+const UNUSUAL = new Error("unusual");
+
+/**
+ * What `parsePipeline()` makes of `text` as JSON; undefined where it is written in any other way than usual, also
+ * where it is wrong.
+ */
+export function readPipeline(text: string): PipelineBody | undefined {
+  try {
+    return new PipelineReader(text).read();
+  } catch (error) {
+    if (error === UNUSUAL) return undefined;
+    throw error;
+  }
+}
+
+class PipelineReader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  read(): PipelineBody {
+    let baton: string | null = null;
+    if (this.#skip('{"baton":')) {
+      if (!this.#skip("null")) baton = this.#ownString();
+      this.#expect(',"requests":[');
+    } else {
+      this.#expect('{"requests":[');
+    }
+    const requests: StreamRequest[] = [];
+    if (!this.#ends())
+      do requests.push(this.#request());
+      while (this.#goesOn());
+    this.#expect("}");
+    if (this.#at !== this.#text.length) throw UNUSUAL;
+    return { baton, requests };
+  }
+
+  #request(): StreamRequest {
+    if (this.#skip('{"type":"execute","stmt":')) {
+      const stmt = this.#stmt();
+      this.#expect("}");
+      return { type: "execute", stmt };
+    }
+    if (this.#skip('{"type":"close"}')) return { type: "close" };
+    if (this.#skip('{"type":"store_sql","sql_id":')) {
+      const sqlId = this.#index();
+      this.#expect(',"sql":');
+      const sql = this.#ownString();
+      this.#expect("}");
+      return { type: "store_sql", sqlId, sql };
+    }
+    this.#expect('{"type":"batch","batch":{"steps":[');
+    const batch = this.#steps();
+    this.#expect("}}");
+    return { type: "batch", batch };
+  }
+
+  #steps(): Batch {
+    const steps: Batch[number][] = [];
+    if (this.#ends()) return steps;
+    do {
+      let condition: BatchCond | undefined;
+      let stmt: Stmt | undefined;
+      this.#expect("{");
+      do {
+        if (!stmt && this.#skip('"stmt":')) stmt = this.#stmt();
+        else if (!condition && this.#skip('"condition":')) condition = this.#condition(steps.length, 0);
+        else throw UNUSUAL;
+      } while (this.#skip(","));
+      this.#expect("}");
+      if (!stmt) throw UNUSUAL;
+      steps.push({ stmt, condition });
+    } while (this.#goesOn());
+    return steps;
+  }
+
+  #stmt(): Stmt {
+    let sql: SqlReference;
+    if (this.#skip('{"sql_id":')) {
+      sql = this.#index();
+    } else {
+      this.#expect('{"sql":');
+      sql = this.#ownString();
+    }
+    let args: readonly HranaValue[] = NOTHING;
+    if (this.#skip(',"args":[') && !this.#ends()) args = this.#values();
+    // Arguments with names are unusual.
+    this.#skip(',"named_args":[]');
+    let wantRows = true;
+    if (this.#skip(',"want_rows":') && !this.#skip("true")) {
+      this.#expect("false");
+      wantRows = false;
+    }
+    this.#expect("}");
+    return { sql, args, namedArgs: NOTHING, wantRows };
+  }
+
+  #values(): HranaValue[] {
+    const values: HranaValue[] = [];
+    do values.push(this.#value());
+    while (this.#goesOn());
+    return values;
+  }
+
+  #value(): HranaValue {
+    let value: HranaValue;
+    if (this.#skip('{"type":"text","value":')) value = this.#string();
+    else if (this.#skip('{"type":"float","value":')) value = this.#number();
+    else if (this.#skip('{"type":"integer","value":')) value = this.#integer();
+    else {
+      this.#expect('{"type":"null"');
+      value = null;
+    }
+    this.#expect("}");
+    return value;
+  }
+
+  #condition(before: number, depth: number): BatchCond {
+    if (depth > MAX_CONDITION_DEPTH) throw UNUSUAL;
+    let condition: BatchCond;
+    if (this.#skip('{"type":"ok","step":')) {
+      condition = { type: "ok", step: this.#stepBefore(before) };
+    } else if (this.#skip('{"type":"is_autocommit"')) {
+      condition = { type: "is_autocommit" };
+    } else if (this.#skip('{"type":"not","cond":')) {
+      condition = { type: "not", cond: this.#condition(before, depth + 1) };
+    } else if (this.#skip('{"type":"error","step":')) {
+      condition = { type: "error", step: this.#stepBefore(before) };
+    } else {
+      const type = this.#skip('{"type":"and","conds":[') ? "and" : "or";
+      if (type === "or") this.#expect('{"type":"or","conds":[');
+      const conds: BatchCond[] = [];
+      if (!this.#ends())
+        do conds.push(this.#condition(before, depth + 1));
+        while (this.#goesOn());
+      condition = { type, conds };
+    }
+    this.#expect("}");
+    return condition;
+  }
+
+  #stepBefore(before: number): number {
+    const step = this.#index();
+    if (step >= before) throw UNUSUAL;
+    return step;
+  }
+
+  /** A string that may be kept: it does not keep the whole text in memory with it. */
+  #ownString(): string {
+    const start = this.#at;
+    this.#string();
+    return JSON.parse(this.#text.slice(start, this.#at)) as string;
+  }
+
+  #string(): string {
+    const text = this.#text;
+    if (text.charCodeAt(this.#at) !== QUOTE) throw UNUSUAL;
+    const start = this.#at + 1;
+    for (let at = start; ; at++) {
+      const unit = text.charCodeAt(at);
+      if (unit === QUOTE) {
+        this.#at = at + 1;
+        return text.slice(start, at);
+      }
+      // Not a number behind the end of the text.
+      if (!(unit >= FIRST_PRINTABLE)) throw UNUSUAL;
+      if (unit === BACKSLASH) return this.#escapedString(at);
+    }
+  }
+
+  /** @param at where its first backslash is */
+  #escapedString(at: number): string {
+    const text = this.#text;
+    let end = at;
+    for (let unit = BACKSLASH; unit !== QUOTE; unit = text.charCodeAt(end)) {
+      if (Number.isNaN(unit)) throw UNUSUAL;
+      end += unit === BACKSLASH ? 2 : 1;
+    }
+    const start = this.#at;
+    this.#at = end + 1;
+    try {
+      return JSON.parse(text.slice(start, this.#at)) as string;
+    } catch {
+      // What is wrong with it is said by whoever reads the whole text.
+      throw UNUSUAL;
+    }
+  }
+
+  #integer(): bigint {
+    try {
+      return decodeInteger(this.#string());
+    } catch {
+      // As above.
+      throw UNUSUAL;
+    }
+  }
+
+  /** A number of a request or a step. */
+  #index(): number {
+    const start = this.#at;
+    const digits = this.#digits();
+    if (digits > SAFE_DIGITS || (digits > 1 && this.#text.charCodeAt(start) === ZERO)) throw UNUSUAL;
+    return Number(this.#text.slice(start, this.#at));
+  }
+
+  #number(): number {
+    const text = this.#text;
+    const start = this.#at;
+    if (text.charCodeAt(this.#at) === MINUS) this.#at++;
+    const first = text.charCodeAt(this.#at);
+    if (this.#digits() > 1 && first === ZERO) throw UNUSUAL;
+    if (text.charCodeAt(this.#at) === POINT) {
+      this.#at++;
+      this.#digits();
+    }
+    if ((text.charCodeAt(this.#at) & ~LOWER_CASE) === EXPONENT) {
+      const sign = text.charCodeAt(++this.#at);
+      if (sign === MINUS || sign === PLUS) this.#at++;
+      this.#digits();
+    }
+    return Number(text.slice(start, this.#at));
+  }
+
+  /** Goes past digits. @returns how many they were, one at least */
+  #digits(): number {
+    const text = this.#text;
+    const start = this.#at;
+    let at = start;
+    for (let unit = text.charCodeAt(at); unit >= ZERO && unit <= NINE; unit = text.charCodeAt(at)) at++;
+    if (at === start) throw UNUSUAL;
+    this.#at = at;
+    return at - start;
+  }
+
+  /** Goes past a comma, or past the end of a list. @returns whether it was a comma */
+  #goesOn(): boolean {
+    if (this.#text.charCodeAt(this.#at) !== COMMA) {
+      if (!this.#ends()) throw UNUSUAL;
+      return false;
+    }
+    this.#at++;
+    return true;
+  }
+
+  /** Goes past the end of a list, if it is here. */
+  #ends(): boolean {
+    if (this.#text.charCodeAt(this.#at) !== CLOSE_LIST) return false;
+    this.#at++;
+    return true;
+  }
+
+  #skip(what: string): boolean {
+    if (!this.#text.startsWith(what, this.#at)) return false;
+    this.#at += what.length;
+    return true;
+  }
+
+  #expect(what: string): void {
+    if (!this.#skip(what)) throw UNUSUAL;
+  }
+}
