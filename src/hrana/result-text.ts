@@ -71,11 +71,19 @@ export function rowText(row: readonly unknown[]): string {
 }
 
 function columnsText({ columns, details }: ResultSet): string {
-  const texts = columns.map((name, index) => {
+  let text = "[";
+  for (let index = 0; index < columns.length; index++) {
     const type = details?.declaredTypes[index] ?? null;
-    return `{"name":${JSON.stringify(name)},"decltype":${JSON.stringify(type)}}`;
-  });
-  return `[${texts.join(",")}]`;
+    text += `${index === 0 ? "" : ","}{"name":${nameText(columns[index] as string)},"decltype":${type === null ? "null" : nameText(type)}}`;
+  }
+  return `${text}]`;
+}
+
+const PLAIN_NAME = /^[\w ]*$/;
+
+/** Most names need no look at each of their characters: the columns took as long as the row below them. */
+function nameText(name: string): string {
+  return PLAIN_NAME.test(name) ? `"${name}"` : JSON.stringify(name);
 }
 
 function endText(done: Done): string {

@@ -12,7 +12,8 @@ export const MAX_STORED_SQL_UNITS = 5_000;
 /** The texts of one stream over HTTP, or of one socket. */
 export class StoredSql {
   readonly #max: number;
-  readonly #texts = new Map<number, string>();
+  /** Made when the first comes: most streams store none. */
+  #texts: Map<number, string> | undefined;
 
   constructor(max = MAX_STORED_SQL) {
     this.#max = max;
@@ -20,8 +21,9 @@ export class StoredSql {
 
   /** @throws {StatementError} `SQL_STORE_TOO_MANY`, `SQL_STORE_TOO_LARGE`, `SQL_EXISTS` */
   store(id: number, sql: string): void {
-    if (this.#texts.has(id)) throw new StatementError("SQL_EXISTS", `SQL text ${id} already exists`);
-    if (this.#texts.size >= this.#max) {
+    const texts = (this.#texts ??= new Map<number, string>());
+    if (texts.has(id)) throw new StatementError("SQL_EXISTS", `SQL text ${id} already exists`);
+    if (texts.size >= this.#max) {
       throw new StatementError(
         "SQL_STORE_TOO_MANY",
         `Too many SQL texts have been stored: ${this.#max} is the most`,
@@ -33,20 +35,20 @@ export class StoredSql {
         `SQL text is too large to be stored: ${MAX_STORED_SQL_UNITS} characters are the most`,
       );
     }
-    this.#texts.set(id, sql);
+    texts.set(id, sql);
   }
 
   /** Forgets a text; what is not there is no error. @returns the text's length */
   close(id: number): number {
-    const { length = 0 } = this.#texts.get(id) ?? "";
-    this.#texts.delete(id);
+    const { length = 0 } = this.#texts?.get(id) ?? "";
+    this.#texts?.delete(id);
     return length;
   }
 
   /** @throws {StatementError} `SQL_NOT_FOUND` */
   text(sql: SqlReference): string {
     if (typeof sql === "string") return sql;
-    const text = this.#texts.get(sql);
+    const text = this.#texts?.get(sql);
     if (text !== undefined) return text;
     throw new StatementError("SQL_NOT_FOUND", `SQL text ${sql} not found`);
   }
