@@ -15,6 +15,7 @@ const insert = (name: string): object =>
   execute("INSERT INTO customers (name) VALUES (?)", [{ type: "text", value: name }]);
 const COUNT = "SELECT count(*) FROM customers";
 const SLOWLY = { timeout: 30_000 };
+const PATIENTLY = { timeout: 10_000 };
 
 test("a baton is good for one request, of its tenant, and gone once the stream is closed", async () => {
   const server = await runningServer({ tenants: ["acme", "globex"] });
@@ -126,7 +127,7 @@ test("savepoints nest, and a transaction is told truly, however it begins and en
 });
 
 test("a thousand streams that nobody closes hold nothing; beyond their bound the oldest without a transaction ends", async () => {
-  const server = await runningServer();
+  const server = await runningServer({ tenantry: { transactionTimeoutMs: 60_000 } });
   const hrana = new HranaRequests(server);
   const transaction = await hrana.pipeline(null, execute("BEGIN"), insert("a"));
   const oldest = await hrana.pipeline(null, execute("SELECT 1"));
@@ -283,7 +284,7 @@ test.each<[string, RunningServerOptions]>([
   await vi.waitFor(async () => {
     const refused = await server.query("acme", "SELECT 1");
     expectError(refused, "TOO_MANY_REQUESTS");
-  });
+  }, PATIENTLY);
   // Nor does anybody else come in so: not without a baton, nor with that of no transaction, nor with a made up one.
   for (const baton of [null, `${begun.baton?.slice(0, -2)}AA`]) {
     const { status, body } = await hrana.post("/v2/pipeline", { baton, requests: [insert("x")] });
@@ -297,7 +298,10 @@ test.each<[string, RunningServerOptions]>([
   const stream = await socket.stream(1);
   await stream("BEGIN IMMEDIATE");
   const more = ["e", "f"].map((name) => hrana.pipeline(null, insert(name), CLOSE));
-  await vi.waitFor(async () => expectError(await server.query("acme", "SELECT 1"), "TOO_MANY_REQUESTS"));
+  await vi.waitFor(
+    async () => expectError(await server.query("acme", "SELECT 1"), "TOO_MANY_REQUESTS"),
+    PATIENTLY,
+  );
   expect(await stream("COMMIT")).toMatchObject({ rows: [] });
   await Promise.all(more);
   expect(await hrana.value(COUNT)).toEqual(integer(6));
