@@ -5,6 +5,10 @@ import { DEFAULT_SHARE } from "../src/executors/lane.ts";
 import { newBatonKey } from "../src/hrana/baton.ts";
 import { Streams } from "../src/hrana/streams.ts";
 import { isHranaPath } from "../src/http/hrana-routes.ts";
+import { Stream } from "../src/hrana/stream.ts";
+import type { Batch } from "../src/hrana/stream-request.ts";
+import type { StreamAccess } from "../src/hrana/stream-statements.ts";
+import { createGuard } from "../src/sql/guard.ts";
 import { parseTenantId } from "../src/tenant-id.ts";
 import { cursorText } from "./support/cursor-text.ts";
 import { AUTOCOMMIT, batch, CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
@@ -305,6 +309,38 @@ test.each<[string, RunningServerOptions]>([
   expect(await stream("COMMIT")).toMatchObject({ rows: [] });
   await Promise.all(more);
   expect(await hrana.value(COUNT)).toEqual(integer(6));
+});
+
+test("a batch of statements that fail lets others have their turn as any other does", async () => {
+  const { tenants } = (await runningServer()).tenantry;
+  const acme = parseTenantId("acme");
+  const access: StreamAccess = {
+    runner: tenants.runner(acme),
+    openSession: () => tenants.session(acme),
+    sessions: true,
+    guard: createGuard(),
+    authorize: () => {},
+    maxRows: 10,
+    maxResponseBytes: 1_000,
+    maxParameters: 10,
+  };
+  const stmt = {
+    sql: "INSERT INTO customers (id, name) VALUES (1, 'a')",
+    args: [],
+    namedArgs: [],
+    wantRows: true,
+  };
+  const steps = Array(20_000).fill({ stmt, condition: undefined }) as Batch;
+  let turns = 0;
+  const turn = (): void => {
+    turns++;
+    others = setImmediate(turn);
+  };
+  let others = setImmediate(turn);
+  const stream = new Stream();
+  await stream.pipeline([{ type: "batch", batch: steps }, { type: "close" }], access);
+  clearImmediate(others);
+  expect(turns).toBeGreaterThan(3);
 });
 
 test("a path that only ends like one of the protocol's is none", () => {

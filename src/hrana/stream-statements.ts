@@ -21,7 +21,7 @@ import type { StoredSql } from "./stored-sql.ts";
 import type { PinnedSession, StreamConnection } from "./stream-connection.ts";
 import type { Stmt } from "./stream-request.ts";
 
-/** Milliseconds that a request's statements take one after another before others get their turn. */
+/** Milliseconds that a request's statements run one after another before others get their turn. */
 const SLICE_MS = 10;
 
 /** What one request may use. */
@@ -60,8 +60,7 @@ export interface Work {
   /** Whether its rows become entries, one by one. */
   readonly entries: boolean;
   bytesLeft: number;
-  /** Milliseconds that its statements took since others had their turn. */
-  sliceMs: number;
+  sliceEnd: number;
   /** The last statement: batches are of the same one again and again. */
   admitted: { readonly sql: string; readonly inspection: Inspection } | undefined;
   /** How a statement whose rows nobody writes down as they come is run: one object for all of them. */
@@ -102,12 +101,12 @@ export class StreamStatements {
     options.maxBytes = Math.max(0, work.bytesLeft);
     const sink = wantRows && !work.entries && inspection.kind === "read" ? new ResultRows() : undefined;
     const statement = { sql, params };
-    if (!this.#connection.pinned || work.sliceMs >= SLICE_MS) {
-      return this.#runLater(statement, work, { inspection, wantRows, sink });
+    const rest = { inspection, wantRows, sink };
+    if (!this.#connection.pinned || performance.now() >= work.sliceEnd) {
+      return this.#runLater(statement, work, rest);
     }
     const running = this.#connection.runNow(statement, sink ? { ...options, sink } : options);
-    if (running instanceof Promise) return whenRun(running, work, { inspection, wantRows, sink });
-    work.sliceMs += running.meta.duration;
+    if (running instanceof Promise) return whenRun(running, work, rest);
     return { result: running, inspection, wantRows, sink };
   }
 
@@ -196,7 +195,7 @@ export function newWork(access: StreamAccess, shares: boolean, entries = false):
     shares,
     entries,
     bytesLeft: access.maxResponseBytes,
-    sliceMs: 0,
+    sliceEnd: performance.now() + SLICE_MS,
     admitted: undefined,
     options: { rows: "arrays", integers: "bigint", details: true, maxRows: access.maxRows },
   };
@@ -210,7 +209,7 @@ export function done(verb: string): Done {
 /** The others have had their turn by then. */
 async function whenRun(running: MaybePromise<ResultSet>, work: Work, rest: RestOfDone): Promise<Done> {
   const result = await running;
-  work.sliceMs = 0;
+  work.sliceEnd = performance.now() + SLICE_MS;
   return { ...rest, result };
 }
 
