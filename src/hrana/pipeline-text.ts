@@ -9,13 +9,11 @@ const MAX_CONDITION_DEPTH = 10;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
 const MINUS = 0x2d;
 const PLUS = 0x2b;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
-const CLOSE_LIST = 0x5d;
 const FIRST_PRINTABLE = 0x20;
 /** `e` and `E`, but for the bit that tells them apart. */
 const EXPONENT = 0x45;
@@ -56,10 +54,7 @@ class PipelineReader {
     } else {
       this.#expect('{"requests":[');
     }
-    const requests: StreamRequest[] = [];
-    if (!this.#ends())
-      do requests.push(this.#request());
-      while (this.#goesOn());
+    const requests = this.#list(() => this.#request());
     this.#expect("}");
     if (this.#at !== this.#text.length) throw UNUSUAL;
     return { baton, requests };
@@ -80,28 +75,23 @@ class PipelineReader {
       return { type: "store_sql", sqlId, sql };
     }
     this.#expect('{"type":"batch","batch":{"steps":[');
-    const batch = this.#steps();
+    const batch = this.#list((before) => this.#step(before));
     this.#expect("}}");
     return { type: "batch", batch };
   }
 
-  #steps(): Batch {
-    const steps: Batch[number][] = [];
-    if (this.#ends()) return steps;
+  #step(before: number): Batch[number] {
+    let condition: BatchCond | undefined;
+    let stmt: Stmt | undefined;
+    this.#expect("{");
     do {
-      let condition: BatchCond | undefined;
-      let stmt: Stmt | undefined;
-      this.#expect("{");
-      do {
-        if (!stmt && this.#skip('"stmt":')) stmt = this.#stmt();
-        else if (!condition && this.#skip('"condition":')) condition = this.#condition(steps.length, 0);
-        else throw UNUSUAL;
-      } while (this.#skip(","));
-      this.#expect("}");
-      if (!stmt) throw UNUSUAL;
-      steps.push({ stmt, condition });
-    } while (this.#goesOn());
-    return steps;
+      if (!stmt && this.#skip('"stmt":')) stmt = this.#stmt();
+      else if (!condition && this.#skip('"condition":')) condition = this.#condition(before, 0);
+      else throw UNUSUAL;
+    } while (this.#skip(","));
+    this.#expect("}");
+    if (!stmt) throw UNUSUAL;
+    return { stmt, condition };
   }
 
   #stmt(): Stmt {
@@ -112,8 +102,7 @@ class PipelineReader {
       this.#expect('{"sql":');
       sql = this.#ownString();
     }
-    let args: readonly HranaValue[] = NOTHING;
-    if (this.#skip(',"args":[') && !this.#ends()) args = this.#values();
+    const args = this.#skip(',"args":[') ? this.#list(() => this.#value()) : NOTHING;
     // Arguments with names are unusual.
     this.#skip(',"named_args":[]');
     let wantRows = true;
@@ -123,13 +112,6 @@ class PipelineReader {
     }
     this.#expect("}");
     return { sql, args, namedArgs: NOTHING, wantRows };
-  }
-
-  #values(): HranaValue[] {
-    const values: HranaValue[] = [];
-    do values.push(this.#value());
-    while (this.#goesOn());
-    return values;
   }
 
   #value(): HranaValue {
@@ -156,14 +138,11 @@ class PipelineReader {
       condition = { type: "not", cond: this.#condition(before, depth + 1) };
     } else if (this.#skip('{"type":"error","step":')) {
       condition = { type: "error", step: this.#stepBefore(before) };
+    } else if (this.#skip('{"type":"and","conds":[')) {
+      condition = { type: "and", conds: this.#list(() => this.#condition(before, depth + 1)) };
     } else {
-      const type = this.#skip('{"type":"and","conds":[') ? "and" : "or";
-      if (type === "or") this.#expect('{"type":"or","conds":[');
-      const conds: BatchCond[] = [];
-      if (!this.#ends())
-        do conds.push(this.#condition(before, depth + 1));
-        while (this.#goesOn());
-      condition = { type, conds };
+      this.#expect('{"type":"or","conds":[');
+      condition = { type: "or", conds: this.#list(() => this.#condition(before, depth + 1)) };
     }
     this.#expect("}");
     return condition;
@@ -262,21 +241,14 @@ class PipelineReader {
     return at - start;
   }
 
-  /** Goes past a comma, or past the end of a list. @returns whether it was a comma */
-  #goesOn(): boolean {
-    if (this.#text.charCodeAt(this.#at) !== COMMA) {
-      if (!this.#ends()) throw UNUSUAL;
-      return false;
-    }
-    this.#at++;
-    return true;
-  }
-
-  /** Goes past the end of a list, if it is here. */
-  #ends(): boolean {
-    if (this.#text.charCodeAt(this.#at) !== CLOSE_LIST) return false;
-    this.#at++;
-    return true;
+  /** A list, from behind its bracket to behind its end. @param item is told how many come before it */
+  #list<T>(item: (before: number) => T): T[] {
+    const items: T[] = [];
+    if (this.#skip("]")) return items;
+    do items.push(item(items.length));
+    while (this.#skip(","));
+    this.#expect("]");
+    return items;
   }
 
   #skip(what: string): boolean {
