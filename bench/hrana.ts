@@ -43,6 +43,11 @@ type Side = (seconds: number) => Promise<Turn>;
 /** Seconds of the first turns, which count for nothing: it takes V8 as long to be done with so much code. */
 const WARM_UP_SECONDS = 10;
 
+/** Seconds of a turn; the one before the first warms up. */
+function secondsOf(round: number, { seconds, quick }: Pick<Sizes, "seconds" | "quick">): number {
+  return round === 0 && !quick ? WARM_UP_SECONDS : seconds;
+}
+
 /** Measures number 9. */
 export async function hrana(settings: Sizes): Promise<Finding[]> {
   const { connections, executors, folder, maxOpen } = settings;
@@ -147,7 +152,7 @@ function sideOf(
 
 async function compare(
   name: string,
-  { rounds, seconds, quick }: Pick<Sizes, "rounds" | "seconds" | "quick">,
+  settings: Pick<Sizes, "rounds" | "seconds" | "quick">,
   sides: {
     readonly bare: Side;
     readonly ours: Side;
@@ -156,8 +161,8 @@ async function compare(
   },
 ): Promise<Finding> {
   const turns: [bare: Turn, ours: Turn][] = [];
-  for (let round = 0; round <= rounds; round++) {
-    const lasts = round === 0 && !quick ? WARM_UP_SECONDS : seconds;
+  for (let round = 0; round <= settings.rounds; round++) {
+    const lasts = secondsOf(round, settings);
     const pair: [Turn, Turn] = [await sides.bare(lasts), await sides.ours(lasts)];
     if (round > 0) turns.push(pair);
   }
@@ -171,21 +176,20 @@ async function compare(
 async function transactions(
   name: string,
   server: ServeProcess,
-  {
-    rounds,
-    seconds,
-    quick,
-    statements,
-  }: Pick<Sizes, "rounds" | "seconds" | "quick"> & { readonly statements: readonly object[] },
+  settings: Pick<Sizes, "rounds" | "seconds" | "quick"> & { readonly statements: readonly object[] },
 ): Promise<Finding> {
   const url = `${server.url.replace("http", "ws")}/t/${tenantName(0)}`;
   const rates: number[] = [];
   const cpus: number[] = [];
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round <= settings.rounds; round++) {
     const before = server.cpu();
     const child = fork(join(import.meta.dirname, "socket-load.ts"));
-    const lasts = round === 0 && !quick ? WARM_UP_SECONDS : seconds;
-    child.send({ url, statements, streams: 4, seconds: lasts } satisfies SocketLoadOrder);
+    child.send({
+      url,
+      statements: settings.statements,
+      streams: 4,
+      seconds: secondsOf(round, settings),
+    } satisfies SocketLoadOrder);
     const [result] = (await once(child, "message")) as [SocketLoadResult];
     await once(child, "exit");
     const after = server.cpu();
