@@ -330,7 +330,7 @@ test("a batch of statements that fail lets others have their turn as any other d
     namedArgs: [],
     wantRows: true,
   };
-  const steps = Array(20_000).fill({ stmt, condition: undefined }) as Batch;
+  const steps = Array.from({ length: 20_000 }, () => ({ stmt, condition: undefined })) satisfies Batch;
   let turns = 0;
   const turn = (): void => {
     turns++;

@@ -19,7 +19,9 @@ export interface Done {
 /** `StmtResult`. */
 export function resultText(done: Done): JsonText {
   const { columns, meta } = done.result;
-  const end = `],${endText(done)},"rows_read":${meta.rows_read},"rows_written":${meta.rows_written},"query_duration_ms":${wholeMicros(meta.duration) / 1000}}`;
+  // To microseconds: the other digits are noise, and take long to write.
+  const ms = Math.round(meta.duration * 1000) / 1000;
+  const end = `],${endText(done)},"rows_read":${meta.rows_read},"rows_written":${meta.rows_written},"query_duration_ms":${ms}}`;
   if (columns.length === 0) return `{"cols":[],"rows":[${end}`;
   let text = `{"cols":${columnsText(done.result)},"rows":[`;
   if (!done.wantRows) return text + end;
@@ -86,30 +88,11 @@ function nameText(name: string): string {
   return PLAIN_NAME.test(name) ? `"${name}"` : JSON.stringify(name);
 }
 
-function endText(done: Done): string {
-  const rowId = lastRowId(done);
-  return `"affected_row_count":${affectedRows(done)},"last_insert_rowid":${rowId === null ? "null" : `"${rowId}"`}`;
-}
-
-/** As libSQL's server has it: rows only of what changes rows. */
-export function affectedRows({ result: { details, meta }, inspection: { verb, explain } }: Done): number {
-  const changes = !explain && (INSERTS.has(verb) || verb === "UPDATE" || verb === "DELETE");
-  return changes ? (details?.changes ?? meta.changes) : 0;
-}
-
-/** As libSQL's server has it: a rowid only of what inserts. */
-export function lastRowId({
-  result: { details, meta },
-  inspection: { verb, explain },
-}: Done): number | bigint | null {
-  if (explain || !INSERTS.has(verb)) return null;
-  const rowId = meta.last_row_id;
-  return Number.isSafeInteger(rowId) ? rowId : (details?.lastRowId ?? rowId);
-}
-
-const INSERTS: ReadonlySet<string> = new Set(["INSERT", "REPLACE"]);
-
-/** Microseconds: what is below is noise, and takes longer to write than the rest of a result. */
-export function wholeMicros(ms: number): number {
-  return Math.round(ms * 1000);
+/** As libSQL's server has it: rows only of what changes rows, a rowid only of what inserts. */
+function endText({ result: { details, meta }, inspection: { verb, explain } }: Done): string {
+  const inserts = !explain && (verb === "INSERT" || verb === "REPLACE");
+  const changes = inserts || (!explain && (verb === "UPDATE" || verb === "DELETE"));
+  const count = changes ? (details?.changes ?? meta.changes) : 0;
+  const rowId = inserts ? `"${details?.lastRowId ?? meta.last_row_id}"` : "null";
+  return `"affected_row_count":${count},"last_insert_rowid":${rowId}`;
 }

@@ -16,7 +16,6 @@ import {
   resultText,
   rowEntry,
 } from "./result-text.ts";
-import { StepResults } from "./step-results.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
 import { admitStatement, foreignKeysSetting, inspectForStream, sharesConnection } from "./statement-rules.ts";
 import { conditionHolds, type Outcomes } from "./step-condition.ts";
@@ -182,7 +181,7 @@ export class Stream {
   }
 
   async #batchResult(batch: Batch, work: Work): Promise<JsonText> {
-    const results = new StepResults(batch.length);
+    const results: JsonText[] = batch.map(() => "null");
     const errors: string[] = batch.map(() => "null");
     const steps = work.access.sessions
       ? undefined
@@ -191,10 +190,19 @@ export class Stream {
       ? (onStep: OnStep) => this.#transaction(steps, work, onStep)
       : (onStep: OnStep) => this.#batch(batch, work, onStep);
     await running((step, outcome) => {
-      if ("code" in outcome) errors[step] = JSON.stringify(outcome);
-      else work.bytesLeft -= results.add(step, outcome);
+      if ("code" in outcome) {
+        errors[step] = JSON.stringify(outcome);
+      } else {
+        const text = resultText(outcome);
+        work.bytesLeft -= lengthOf(text);
+        results[step] = text;
+      }
     });
-    return joined([',"result":{"step_results":[', results.end(), `],"step_errors":[${errors.join(",")}]}`]);
+    return joined([
+      ',"result":{"step_results":[',
+      joined(results, ","),
+      `],"step_errors":[${errors.join(",")}]}`,
+    ]);
   }
 
   /**
@@ -239,8 +247,8 @@ export class Stream {
   /** Runs the steps whose conditions hold. */
   async #batch(batch: Batch, work: Work, onStep: OnStep): Promise<void> {
     const outcomes: Outcomes = [];
-    for (let index = 0; index < batch.length; index++) {
-      const running = this.#step(batch[index] as Batch[number], outcomes, work);
+    for (const [index, step] of batch.entries()) {
+      const running = this.#step(step, outcomes, work);
       const outcome = running instanceof Promise ? await running : running;
       if (outcome !== undefined) onStep(index, outcome);
     }
