@@ -10,6 +10,7 @@ export class ConnectionFacts {
   #pageCount: Database.Statement<[], [number]> | undefined;
   #dataVersion: Database.Statement<[], [number]> | undefined;
   #schemaVersion: Database.Statement<[], [number]> | undefined;
+  #anyRead: Database.Statement<[]> | undefined;
   #pageSize: number | undefined;
 
   constructor(sqlite: Database.Database) {
@@ -49,6 +50,14 @@ export class ConnectionFacts {
   /** Changes with every change of the schema, whoever makes it. */
   get schemaVersion(): number {
     return (this.#schemaVersion ??= this.#pragma("schema_version")).get()![0];
+  }
+
+  /**
+   * Has the connection read its schema again, if somebody else has changed it: SQLite looks whether that is so when a
+   * statement is run, and not when one is prepared.
+   */
+  refreshSchema(): void {
+    (this.#anyRead ??= this.#sqlite.prepare<[]>("SELECT 1 FROM sqlite_schema LIMIT 0")).get();
   }
 
   #pragma(name: string): Database.Statement<[], [number]> {

@@ -135,21 +135,30 @@ export class Connection {
     const known = this.#prepared.get(sql);
     if (known) return known;
     const text = this.#knownSql.read(sql);
+    const statement = this.#compile(sql, text.explain);
+    const prepared: Prepared = {
+      statement,
+      text,
+      reader: statement.reader,
+      readOnly: statement.readonly,
+      arrays: false,
+      bigint: false,
+      used: false,
+    };
+    // Running a plan does not show that it is out of date.
+    if (!text.explain) this.#prepared.add(sql, prepared);
+    return prepared;
+  }
+
+  /** @param refresh whether by the schema as it is now, and not as this connection has read it last */
+  #compile(sql: string, refresh: boolean): Database.Statement<unknown[]> {
     try {
-      const statement = this.sqlite.prepare<unknown[]>(sql);
-      const prepared: Prepared = {
-        statement,
-        text,
-        reader: statement.reader,
-        readOnly: statement.readonly,
-        arrays: false,
-        bigint: false,
-        used: false,
-      };
-      this.#prepared.add(sql, prepared);
-      return prepared;
+      if (refresh) this.#facts.refreshSchema();
+      return this.sqlite.prepare<unknown[]>(sql);
     } catch (error) {
-      throw fromSqlite(error);
+      if (refresh) throw fromSqlite(error);
+      // What has too many values for the table that was may fit the one that is.
+      return this.#compile(sql, true);
     }
   }
 
@@ -248,11 +257,12 @@ export class Connection {
 
   /** What a statement is, without running it. @throws {TenantryError} as {@link prepare} does */
   describe(sql: string): StatementDescription {
-    const { statement, reader, readOnly: reads } = this.prepare(sql);
-    const columns = reader ? statement.columns() : [];
+    this.#knownSql.read(sql);
+    const statement = this.#compile(sql, true);
+    const columns = statement.reader ? statement.columns() : [];
     return {
       columns: columns.map(({ name, type }) => ({ name, declaredType: type })),
-      readOnly: reads,
+      readOnly: statement.readonly,
     };
   }
 

@@ -22,6 +22,8 @@ export interface StatementText {
   readonly transaction: boolean;
   /** Whether it may change the schema. */
   readonly schema: boolean;
+  /** Whether it asks for the plan of a statement, and runs nothing. */
+  readonly explain: boolean;
   /** Undefined unless a parameter has a name. */
   readonly names: ParameterNames | undefined;
 }
@@ -40,7 +42,7 @@ export class KnownSql {
   read(sql: string): StatementText {
     const known = this.#known.get(sql);
     if (known) return known;
-    const { kind, verb, refusal } = inspect(sql);
+    const { kind, verb, explain, refusal } = inspect(sql);
     if (kind === "refused" && (LEAVES_THE_DATABASE.has(verb) || refusal === TEMPORARY)) {
       throw d1Error("SQL_REFUSED", "not authorized: SQLITE_AUTH", {
         sqliteCode: "SQLITE_AUTH",
@@ -50,6 +52,7 @@ export class KnownSql {
     const text = {
       transaction: kind === "transaction",
       schema: kind === "schema",
+      explain,
       names: parameterNames(sql),
     };
     this.#known.set(sql, text);
