@@ -71,3 +71,25 @@ test("so has a pragma", async () => {
     { name: "z" },
   ]);
 });
+
+test("a statement whose trigger was there, or gone, when it was prepared counts as a write", async () => {
+  const { one, other, run } = await twoSessions();
+  const make = "CREATE TRIGGER IF NOT EXISTS g AFTER INSERT ON notes BEGIN SELECT 1; END";
+  const drop = "DROP TRIGGER IF EXISTS g";
+  for (const sql of [make, drop]) {
+    await run(other, sql);
+    await run(one, "SELECT * FROM notes");
+    await run(one, sql);
+  }
+  for (const sql of [make, drop]) {
+    const asRead = one.run({ sql, params: [] }, { readOnly: true });
+    await expect(asRead).rejects.toMatchObject({ code: "READ_ONLY" });
+  }
+  await run(other, "CREATE TRIGGER g AFTER INSERT ON notes BEGIN SELECT 1; END");
+  await run(other, "BEGIN IMMEDIATE");
+  await run(other, "DROP TRIGGER g");
+  const waits = run(one, make);
+  await run(other, "COMMIT");
+  await waits;
+  expect(await run(one, "SELECT name FROM sqlite_schema WHERE type = 'trigger'")).toEqual([{ name: "g" }]);
+});

@@ -140,7 +140,8 @@ export class Connection {
       statement,
       text,
       reader: statement.reader,
-      readOnly: statement.readonly,
+      // What finds its trigger there already, or gone, writes nothing as it is prepared, and may when it is run.
+      readOnly: statement.readonly && !text.schema,
       arrays: false,
       bigint: false,
       used: false,

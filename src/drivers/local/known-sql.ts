@@ -51,7 +51,7 @@ export class KnownSql {
     }
     const text = {
       transaction: kind === "transaction",
-      schema: kind === "schema",
+      schema: kind === "schema" && !explain,
       explain,
       names: parameterNames(sql),
     };
