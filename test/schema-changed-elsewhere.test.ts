@@ -30,6 +30,20 @@ test("a statement that fits the new columns alone is run, and one that fits the 
   await expect(run(one, "INSERT INTO notes VALUES (1, 2, 3, 4)")).rejects.toThrow(/no such table: notes/);
 });
 
+test("so are those that were prepared before the connection itself changed the schema", async () => {
+  const { one, other, run } = await twoSessions();
+  const add = "ALTER TABLE notes ADD COLUMN c";
+  const insert = "INSERT INTO notes VALUES (1, 2, 3)";
+  await run(one, add);
+  await run(one, insert);
+  await run(one, "ALTER TABLE notes DROP COLUMN c");
+  await run(other, add);
+  await run(one, insert);
+  await expect(run(one, add)).rejects.toThrow(/duplicate column name/);
+  await run(other, "DROP TABLE notes");
+  await expect(run(one, add)).rejects.toThrow(/no such table: notes/);
+});
+
 test("the same within a transaction, which sees what is so in it", async () => {
   const { one, other, run } = await twoSessions();
   await run(one, "BEGIN");

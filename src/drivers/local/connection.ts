@@ -209,8 +209,10 @@ export class Connection {
     const [changesAfter, rowId, ownChanges] = this.#facts.written;
     const changes = changesAfter - changesBefore;
     this.#lastRowId = rowId;
-    const changed =
-      changes > 0 || rowId !== rowIdBefore || (schema && this.#facts.schemaVersion !== schemaBefore);
+    const schemaChanged = schema && this.#facts.schemaVersion !== schemaBefore;
+    // SQLite prepares them again by itself, by the schema as it is here, though somebody may have changed it since.
+    if (schemaChanged) this.#prepared.clear();
+    const changed = changes > 0 || rowId !== rowIdBefore || schemaChanged;
     const meta = this.#metaOfWrite(started, changes, changed, rows.length);
     this.#watch?.ran(prepared.statement.source, meta.duration, rows.length, changes);
     if (!declaredTypes) return { columns, rows, meta };
