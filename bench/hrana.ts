@@ -7,6 +7,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { databasePath } from "../src/drivers/local/database-file.ts";
 import { makeCustomers, SAMPLE_MIGRATIONS } from "./customers.ts";
+import { EXECUTORS_P50 } from "./executors.ts";
 import {
   type Finding,
   figureFinding,
@@ -40,6 +41,9 @@ interface Turn {
 
 type Side = (seconds: number) => Promise<Turn>;
 
+/** Interactive transactions of one tenant. */
+const TRANSACTIONS_PER_SECOND = 500;
+
 /** Seconds of the first turns, which count for nothing: it takes V8 as long to be done with so much code. */
 const WARM_UP_SECONDS = 10;
 
@@ -63,6 +67,8 @@ export async function hrana(settings: Sizes): Promise<Finding[]> {
       executors: count,
     });
     const where = count === 0 ? "one process" : `${count} executors`;
+    // Bare better-sqlite3 is one process: what another one may take is number 6's (decisions/007).
+    const times = count === 0 ? 1 : EXECUTORS_P50;
     const root = `/t/${tenant}`;
     const cpu = (): number => server.cpu().main + server.cpu().executors;
     const bareCpu = async (): Promise<number> => (await bare.report()).cpuMicros;
@@ -89,14 +95,15 @@ export async function hrana(settings: Sizes): Promise<Finding[]> {
         {
           bare: bareSide("/inserts", INSERT_BATCH, "p50Micros", 1),
           ours: ours("/v2/pipeline", INSERT_BATCH, 1, "p50Micros"),
-          target: { atMost: 1.5 },
+          // It does not do what it is asked.
+          target: undefined,
           show: micros,
         },
       ),
       await compare(`100 inserts, p50, beside a handler that inserts what it is sent, ${where}`, settings, {
         bare: bareSide("/read-inserts", INSERT_BATCH, "p50Micros", 1),
         ours: ours("/v2/pipeline", INSERT_BATCH, 1, "p50Micros"),
-        target: { atMost: 1.5 },
+        target: { atMost: 1.5 * times },
         show: micros,
       }),
       await compare(`10,000 rows of 5 columns, ${where}`, settings, {
@@ -108,10 +115,12 @@ export async function hrana(settings: Sizes): Promise<Finding[]> {
       await transactions(`BEGIN, four statements and COMMIT on a WebSocket, ${where}`, server, {
         ...settings,
         statements: TRANSACTION,
+        atLeast: TRANSACTIONS_PER_SECOND / times,
       }),
       await transactions(`BEGIN, two statements and COMMIT on a WebSocket, ${where}`, server, {
         ...settings,
         statements: TRANSACTION.slice(0, 2),
+        atLeast: TRANSACTIONS_PER_SECOND,
       }),
     );
   }
@@ -176,7 +185,10 @@ async function compare(
 async function transactions(
   name: string,
   server: ServeProcess,
-  settings: Pick<Sizes, "rounds" | "seconds" | "quick"> & { readonly statements: readonly object[] },
+  settings: Pick<Sizes, "rounds" | "seconds" | "quick"> & {
+    readonly statements: readonly object[];
+    readonly atLeast: number;
+  },
 ): Promise<Finding> {
   const url = `${server.url.replace("http", "ws")}/t/${tenantName(0)}`;
   const rates: number[] = [];
@@ -197,6 +209,6 @@ async function transactions(
     rates.push(result.perSecond);
     cpus.push((after.main - before.main + after.executors - before.executors) / result.transactions);
   }
-  const finding = figureFinding(name, median(rates), { atLeast: 500 }, perSecond);
+  const finding = figureFinding(name, median(rates), { atLeast: settings.atLeast }, perSecond);
   return { ...finding, measured: `${finding.measured}; processor time ${micros(median(cpus))}` };
 }
