@@ -76,7 +76,9 @@ export async function throughExecutors(settings: Sizes): Promise<Finding[]> {
       await compare({ ...ask, name: `${ask.name}, ${connections} connections` }, connections, "perSecond", {
         atLeast: 0.9,
       }),
-      await compare({ ...ask, name: `${ask.name}, 1 connection, p50` }, 1, "p50Micros", { atMost: EXECUTORS_P50 }),
+      await compare({ ...ask, name: `${ask.name}, 1 connection, p50` }, 1, "p50Micros", {
+        atMost: EXECUTORS_P50,
+      }),
     );
   }
   return findings;
