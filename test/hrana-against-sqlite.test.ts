@@ -135,7 +135,7 @@ function outcome(
   rows: readonly (readonly unknown[])[],
   changes: number,
   rowId: bigint | undefined,
-): Outcome & object {
+): Outcome {
   const counts = WRITES.test(sql) && columns.length === 0;
   return {
     columns,
