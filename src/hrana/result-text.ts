@@ -72,7 +72,19 @@ export function rowText(row: readonly unknown[]): string {
   return `${text}]`;
 }
 
-function columnsText({ columns, details }: ResultSet): string {
+/** Of columns as a driver gives them: it may give the same list for every run of a statement. */
+const columnTexts = new WeakMap<readonly string[], { readonly types: unknown; readonly text: string }>();
+
+function columnsText(result: ResultSet): string {
+  const types = result.details?.declaredTypes;
+  const known = columnTexts.get(result.columns);
+  if (known && known.types === types) return known.text;
+  const text = writeColumns(result);
+  columnTexts.set(result.columns, { types, text });
+  return text;
+}
+
+function writeColumns({ columns, details }: ResultSet): string {
   let text = "[";
   for (let index = 0; index < columns.length; index++) {
     const type = details?.declaredTypes[index] ?? null;

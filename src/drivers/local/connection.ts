@@ -9,6 +9,7 @@ import { noTransaction, readOnly } from "../transaction-error.ts";
 import { bindable } from "../parameter.ts";
 import { type ConnectionOptions, limitSize } from "./connection-settings.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
+import { columnsOf, KnownColumns } from "./known-columns.ts";
 import type { KnownSql, StatementText } from "./known-sql.ts";
 import { byName } from "./parameter-names.ts";
 import { type AnswerSize, isLimited, readRows, undoable } from "./read-rows.ts";
@@ -43,6 +44,7 @@ export class Connection {
   readonly sqlite: Database.Database;
   readonly #prepared: StatementCache<Prepared>;
   readonly #facts: ConnectionFacts;
+  readonly #columns: KnownColumns;
   readonly #knownSql: KnownSql;
   readonly #settings: string;
   #maxBytes = 0;
@@ -71,6 +73,7 @@ export class Connection {
     this.#settings = options.settings.all;
     this.#maxBytes = options.maxBytes;
     this.#facts = new ConnectionFacts(sqlite);
+    this.#columns = new KnownColumns(sqlite, this.#facts);
     this.#prepared = new StatementCache(options.statementCacheEntries);
     this.#knownSql = options.knownSql;
     this.#watch = options.watch;
@@ -121,6 +124,16 @@ export class Connection {
     this.sqlite.exec(this.#settings);
     if (this.#maxBytes > 0) limitSize(this.sqlite, this.#maxBytes);
     this.#sizeKnown = false;
+    this.#columns.forget();
+  }
+
+  /**
+   * Has to be called when the schema may have been changed here: SQLite prepares statements again by itself, but by
+   * the schema as this connection has read it, though somebody may have changed it since.
+   */
+  forgetStatements(): void {
+    this.#prepared.clear();
+    this.#columns.forget();
   }
 
   /** Lets the database grow up to so many bytes from now on; 0 for no limit. Nothing where that is so already. */
@@ -210,8 +223,7 @@ export class Connection {
     const changes = changesAfter - changesBefore;
     this.#lastRowId = rowId;
     const schemaChanged = schema && this.#facts.schemaVersion !== schemaBefore;
-    // SQLite prepares them again by itself, by the schema as it is here, though somebody may have changed it since.
-    if (schemaChanged) this.#prepared.clear();
+    if (schemaChanged) this.forgetStatements();
     const changed = changes > 0 || rowId !== rowIdBefore || schemaChanged;
     const meta = this.#metaOfWrite(started, changes, changed, rows.length);
     this.#watch?.ran(prepared.statement.source, meta.duration, rows.length, changes);
@@ -300,12 +312,9 @@ export class Connection {
     // What is stopped at a limit has written all its rows before it gave the first.
     const rows = !prepared.readOnly && isLimited(options) ? undoable(this.sqlite, read) : read();
     // Asked for after the run: before it, SQLite may still hold the columns of an older schema.
-    const definitions = arrays || options.details ? statement.columns() : [];
-    return {
-      columns: arrays ? definitions.map(({ name }) => name) : [],
-      declaredTypes: options.details ? definitions.map(({ type }) => type) : undefined,
-      rows,
-    };
+    if (!arrays && !options.details) return { columns: [], declaredTypes: undefined, rows };
+    const { names, types } = prepared.readOnly ? this.#columns.of(statement) : columnsOf(statement);
+    return { columns: arrays ? names : [], declaredTypes: options.details ? types : undefined, rows };
   }
 
   /** Has rows come as they are asked for. @returns whether that is as arrays */

@@ -18,6 +18,7 @@ export function runScript(connection: Connection, { sql, after, unless, foreignK
       if (unless && run(unless, { first: true }).rows.length > 0) return false;
       connection.begins();
       sqlite.exec(sql);
+      connection.forgetStatements();
       if (!sqlite.inTransaction) {
         throw new TenantryError("SQL_REFUSED", "The script ends its own transaction.", {
           hint: "Leave out BEGIN, COMMIT and ROLLBACK: each file is one transaction already.",

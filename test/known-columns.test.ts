@@ -1,0 +1,161 @@
+// Holds: the columns that a connection gives with a statement's rows are those that SQLite has for it, whoever has
+// changed the schema between two runs, in whatever way, and whether or not it was undone.
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import * as fc from "fast-check";
+import { expect, onTestFinished, test } from "vitest";
+import { Connection } from "../src/drivers/local/connection.ts";
+import { ConnectionFacts } from "../src/drivers/local/connection-facts.ts";
+import { connectionSettings } from "../src/drivers/local/connection-settings.ts";
+import { KnownColumns } from "../src/drivers/local/known-columns.ts";
+import { KnownSql } from "../src/drivers/local/known-sql.ts";
+import { lendConnection } from "../src/drivers/local/lend-connection.ts";
+import { runScript } from "../src/drivers/local/run-script.ts";
+import { tempFolder } from "./support/temp-folder.ts";
+
+const READS = ["SELECT * FROM t", "SELECT v AS first, * FROM t", "SELECT count(*) FROM t"] as const;
+const MAKE = "CREATE TABLE t (v TEXT)";
+
+type Act = "loan" | "script" | "other" | "own";
+type Step = { read: (typeof READS)[number] } | { sql: string } | { add: Act } | { anew: Act };
+
+const act = fc.constantFrom<Act>("loan", "script", "other", "own");
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ read: fc.constantFrom(...READS) }) },
+  { weight: 2, arbitrary: fc.record({ sql: fc.constantFrom("BEGIN", "COMMIT", "ROLLBACK") }) },
+  { weight: 2, arbitrary: fc.record({ add: act }) },
+  { weight: 1, arbitrary: fc.record({ anew: act }) },
+);
+
+/** A connection to a new file with an empty table `t`, and another that is not Tenantry's. */
+async function twoConnections(): Promise<{ connection: Connection; other: Database.Database }> {
+  const path = join(await tempFolder(), "file.db");
+  const other = new Database(path, { timeout: 0 });
+  onTestFinished(() => void other.close());
+  other.pragma("journal_mode = WAL");
+  other.exec(MAKE);
+  const connection = new Connection(path, {
+    settings: connectionSettings({ durability: "normal", cacheBytes: 100_000, checkpointPages: 1000 }),
+    statementCacheEntries: 10,
+    maxBytes: 0,
+    knownSql: new KnownSql(),
+  });
+  onTestFinished(() => connection.close());
+  return { connection, other };
+}
+
+/** Changes the schema. */
+function change(
+  { connection, other }: Awaited<ReturnType<typeof twoConnections>>,
+  by: Act,
+  sql: string,
+): void {
+  if (by === "own") for (const each of sql.split(";")) connection.run(connection.prepare(each), []);
+  else if (by === "loan") lendConnection(connection, (sqlite) => sqlite.exec(sql)).outcome();
+  else if (by === "script") runScript(connection, { sql, after: [] });
+  else other.exec(`BEGIN IMMEDIATE; ${sql}; COMMIT`);
+}
+
+function expectColumns(connection: Connection, sql: string): void {
+  const prepared = connection.prepare(sql);
+  const { columns, details } = connection.run(prepared, [], { rows: "arrays", details: true });
+  const exact = connection.sqlite.prepare(sql).columns();
+  expect(columns).toEqual(exact.map(({ name }) => name));
+  expect(details?.declaredTypes).toEqual(exact.map(({ type }) => type));
+}
+
+test("whatever happens between the runs", async () => {
+  const both = await twoConnections();
+  const { connection, other } = both;
+  let names = 0;
+  const take = (one: Step): void => {
+    if ("read" in one) expectColumns(connection, one.read);
+    else if ("sql" in one) {
+      if ((one.sql === "BEGIN") !== connection.inTransaction) connection.run(connection.prepare(one.sql), []);
+    }
+    // Scripts and loans have the connection that nobody begins a transaction on.
+    else if (connection.inTransaction && ["loan", "script"].includes("add" in one ? one.add : one.anew))
+      return;
+    else if ("add" in one) change(both, one.add, `ALTER TABLE t ADD COLUMN c${++names} INTEGER`);
+    else change(both, one.anew, `DROP TABLE t; CREATE TABLE t (v BLOB, n${++names})`);
+  };
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
+      connection.rollback();
+      other.exec(`DROP TABLE t; ${MAKE}`);
+      for (const one of steps) {
+        try {
+          take(one);
+        } catch (error) {
+          // One of the two is writing, or reads what was so before the other wrote.
+          if (!/database is locked/.test(String(error))) throw error;
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test.each<Act>(["loan", "script", "other", "own"])(
+  "once they are remembered, and changed by: %s",
+  async (by) => {
+    const both = await twoConnections();
+    const { connection } = both;
+    const lists = [1, 2, 3].map(
+      () => connection.run(connection.prepare(READS[0]), [], { rows: "arrays", details: true }).columns,
+    );
+    expect(lists[2], "the same list again").toBe(lists[1]);
+    change(both, by, "ALTER TABLE t RENAME COLUMN v TO w");
+    for (let run = 1; run <= 3; run++) {
+      const { columns } = connection.run(connection.prepare(READS[0]), [], { rows: "arrays" });
+      expect(columns, `run ${run}`).toEqual(["w"]);
+    }
+  },
+);
+
+test("a change that is undone", async () => {
+  const { connection } = await twoConnections();
+  const run = (sql: string): readonly string[] =>
+    connection.run(connection.prepare(sql), [], { rows: "arrays" }).columns;
+  const read = (): unknown[] => [1, 2, 3].map(() => run(READS[0]));
+  expect(read()).toEqual([["v"], ["v"], ["v"]]);
+  run("BEGIN");
+  run("ALTER TABLE t RENAME COLUMN v TO w");
+  expect(read()).toEqual([["w"], ["w"], ["w"]]);
+  run("ROLLBACK");
+  expect(read()).toEqual([["v"], ["v"], ["v"]]);
+});
+
+/** The columns as they are remembered of a statement that reads a new table, which another connection knows. */
+async function ofStatement(): Promise<{
+  readonly columns: KnownColumns;
+  readonly facts: ConnectionFacts;
+  readonly statement: Database.Statement<unknown[]>;
+  readonly other: Database.Database;
+}> {
+  const path = join(await tempFolder(), "file.db");
+  const [one, other] = [new Database(path, { timeout: 0 }), new Database(path, { timeout: 0 })];
+  onTestFinished(() => void [one.close(), other.close()]);
+  one.exec(MAKE);
+  const facts = new ConnectionFacts(one);
+  return { columns: new KnownColumns(one, facts), facts, statement: one.prepare(READS[0]), other };
+}
+
+test("a change between the run and the question is not taken for what the next run sees", async () => {
+  const { columns, statement, other } = await ofStatement();
+  for (let run = 1; run <= 3; run++) statement.all();
+  other.exec("ALTER TABLE t RENAME COLUMN v TO w");
+  expect(columns.of(statement).names, "of the run before").toEqual(["v"]);
+  for (let run = 1; run <= 3; run++) {
+    statement.all();
+    expect(columns.of(statement).names, `run ${run}`).toEqual(["w"]);
+  }
+});
+
+test("a file that is locked once the statement has been run has its columns told by SQLite alone", async () => {
+  const { columns, facts, statement, other } = await ofStatement();
+  statement.all();
+  other.exec("BEGIN EXCLUSIVE");
+  expect(() => facts.dataVersion).toThrow(/locked/);
+  expect(columns.of(statement)).toEqual({ names: ["v"], types: ["TEXT"] });
+});
