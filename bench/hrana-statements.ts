@@ -73,13 +73,60 @@ export const INSERT_BATCH: string = pipeline(
   },
 );
 
-/** The statements of an interactive transaction, between its BEGIN and its COMMIT. */
-export const TRANSACTION: readonly object[] = [
-  statement("SELECT balance FROM bench_accounts WHERE id = 1"),
-  statement("UPDATE bench_accounts SET balance = balance - ? WHERE id = 1", [float(1)]),
-  statement("UPDATE bench_accounts SET balance = balance + ? WHERE id = 2", [float(1)]),
-  statement("INSERT INTO bench_inserts (name, total) VALUES (?, ?)", [text("moved"), float(1)]),
+/** The statements of an interactive transaction. */
+const TRANSACTION: readonly { readonly sql: string; readonly args: readonly object[] }[] = [
+  { sql: "SELECT balance FROM bench_accounts WHERE id = 1", args: [] },
+  { sql: "UPDATE bench_accounts SET balance = balance - ? WHERE id = 1", args: [float(1)] },
+  { sql: "UPDATE bench_accounts SET balance = balance + ? WHERE id = 2", args: [float(1)] },
+  { sql: INSERT, args: [text("moved"), float(1)] },
 ];
+
+/** Requests that a client sends together, until one of them that runs a statement is answered. */
+export type SocketTurn = readonly object[];
+
+/** What a client says once on its socket, before its first transaction. */
+export const STORE_TRANSACTION: SocketTurn = TRANSACTION.map(({ sql }, index) => ({
+  type: "store_sql",
+  sql_id: index,
+  sql,
+}));
+
+/** A transaction of four statements as @libsql/client has it: its `BEGIN` travels with the first of them. */
+export function clientTransaction(streamId: number): readonly SocketTurn[] {
+  const batch = (...steps: readonly object[]): object => ({
+    type: "batch",
+    stream_id: streamId,
+    batch: { steps },
+  });
+  const [first, ...others] = TRANSACTION.map(({ args }, index) => ({
+    stmt: { sql_id: index, args, named_args: [], want_rows: true },
+  }));
+  return [
+    [
+      { type: "open_stream", stream_id: streamId },
+      batch({ stmt: transaction("BEGIN IMMEDIATE") }, { condition: { type: "ok", step: 0 }, ...first }),
+    ],
+    ...others.map((step) => [batch(step)]),
+    endOf(streamId),
+  ];
+}
+
+/** The same with each statement, and `BEGIN`, sent by itself. */
+export function plainTransaction(streamId: number): readonly SocketTurn[] {
+  const execute = (stmt: object): object => ({ type: "execute", stream_id: streamId, stmt });
+  return [
+    [{ type: "open_stream", stream_id: streamId }, execute(transaction("BEGIN IMMEDIATE"))],
+    ...TRANSACTION.map(({ sql, args }) => [execute(statement(sql, args))]),
+    endOf(streamId),
+  ];
+}
+
+function endOf(streamId: number): SocketTurn {
+  return [
+    { type: "execute", stream_id: streamId, stmt: transaction("COMMIT") },
+    { type: "close_stream", stream_id: streamId },
+  ];
+}
 
 function pipeline(...requests: readonly object[]): string {
   return JSON.stringify({ requests: [...requests, { type: "close" }] });

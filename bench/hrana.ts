@@ -18,7 +18,16 @@ import {
   type Target,
 } from "./figures.ts";
 import { temporaryFolder, tenantName } from "./fleet.ts";
-import { INSERT_BATCH, makeTables, MANY_ROWS, ONE_ROW, TRANSACTION } from "./hrana-statements.ts";
+import {
+  clientTransaction,
+  INSERT_BATCH,
+  makeTables,
+  MANY_ROWS,
+  ONE_ROW,
+  plainTransaction,
+  type SocketTurn,
+  STORE_TRANSACTION,
+} from "./hrana-statements.ts";
 import { load } from "./load.ts";
 import { ServeProcess } from "./serve-process.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -105,13 +114,13 @@ export async function hrana(settings: Sizes): Promise<Finding[]> {
         target: { atLeast: 0.5 },
         show: perSecond,
       }),
-      await transactions(`BEGIN, four statements and COMMIT on a WebSocket, ${where}`, server, {
+      await transactions(`four statements in a transaction on a WebSocket, ${where}`, server, {
         ...settings,
-        statements: TRANSACTION,
+        transaction: clientTransaction,
       }),
-      await transactions(`BEGIN, two statements and COMMIT on a WebSocket, ${where}`, server, {
+      await transactions(`the same with BEGIN by itself, ${where}`, server, {
         ...settings,
-        statements: TRANSACTION.slice(0, 2),
+        transaction: plainTransaction,
       }),
     );
   }
@@ -176,7 +185,9 @@ async function compare(
 async function transactions(
   name: string,
   server: ServeProcess,
-  settings: Pick<Sizes, "rounds" | "seconds" | "quick"> & { readonly statements: readonly object[] },
+  settings: Pick<Sizes, "rounds" | "seconds" | "quick"> & {
+    readonly transaction: (streamId: number) => readonly SocketTurn[];
+  },
 ): Promise<Finding> {
   const url = `${server.url.replace("http", "ws")}/t/${tenantName(0)}`;
   const rates: number[] = [];
@@ -186,12 +197,14 @@ async function transactions(
     const child = fork(join(import.meta.dirname, "socket-load.ts"));
     child.send({
       url,
-      statements: settings.statements,
-      streams: 4,
+      before: STORE_TRANSACTION,
+      streams: [1, 2, 3, 4].map(settings.transaction),
       seconds: secondsOf(round, settings),
     } satisfies SocketLoadOrder);
-    const [result] = (await once(child, "message")) as [SocketLoadResult];
-    await once(child, "exit");
+    const ended = once(child, "exit");
+    const [result] = (await Promise.race([once(child, "message"), ended])) as [SocketLoadResult | number];
+    if (typeof result === "number") throw new Error("The load ended before its time.");
+    await ended;
     const after = server.cpu();
     if (round === 0) continue;
     rates.push(result.perSecond);

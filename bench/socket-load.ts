@@ -1,69 +1,77 @@
 // Owns the program that runs interactive transactions over one WebSocket, one after the other on each of its
-// streams, each statement when the one before it has been answered.
-// Does not start the server.
+// streams, each turn of requests when the one before it has been answered.
+// Does not start the server. What it sends is made before it begins: on two processors its own work is the server's
+// loss.
 import { WebSocket } from "ws";
-import { quantile } from "./figures.ts";
+import type { SocketTurn } from "./hrana-statements.ts";
 
 /** What the parent says to begin. */
 export interface SocketLoadOrder {
   readonly url: string;
-  /** What each transaction does between its `BEGIN` and its `COMMIT`. */
-  readonly statements: readonly object[];
-  /** Transactions at the same time. */
-  readonly streams: number;
+  /** Requests before the first transaction. */
+  readonly before: SocketTurn;
+  /** What the transactions on each stream are made of. */
+  readonly streams: readonly (readonly SocketTurn[])[];
   readonly seconds: number;
 }
 
 /** What came of it. */
 export interface SocketLoadResult {
   readonly perSecond: number;
-  readonly p50Micros: number;
   readonly transactions: number;
 }
 
-async function run({ url, statements, streams, seconds }: SocketLoadOrder): Promise<SocketLoadResult> {
-  const ws = new WebSocket(url, ["hrana3"]);
-  const waiting = new Map<number, PromiseWithResolvers<void>>();
-  let lastId = 0;
-  ws.on("message", (data) => {
-    const message = JSON.parse(String(data)) as { type: string; request_id?: number; error?: object };
-    if (message.request_id === undefined) return;
-    const one = waiting.get(message.request_id);
-    waiting.delete(message.request_id);
-    if (message.type === "response_ok") one?.resolve();
-    else one?.reject(new Error(JSON.stringify(message.error)));
+const ANSWERED = '{"type":"response_ok","request_id":';
+/** Only errors have one. */
+const ERROR = '"message":';
+
+async function run({ url, before, streams, seconds }: SocketLoadOrder): Promise<SocketLoadResult> {
+  const ws = new WebSocket(url, ["hrana2"], { perMessageDeflate: false });
+  const failed = Promise.withResolvers<never>();
+  const onAnswer: ((() => void) | undefined)[] = [];
+  ws.on("message", (data: Buffer) => {
+    const text = data.toString();
+    if (text.startsWith(ANSWERED) && !text.includes(ERROR)) {
+      onAnswer[Number.parseInt(text.slice(ANSWERED.length), 10)]?.();
+    } else if (text !== '{"type":"hello_ok"}') {
+      failed.reject(new Error(text));
+    }
   });
   await new Promise((resolve, reject) => ws.once("open", resolve).once("error", reject));
+  ws.once("close", (code, reason) => failed.reject(new Error(`Closed: ${code} ${String(reason)}`)));
+  const send = (text: Buffer): void => ws.send(text, { binary: false });
   ws.send('{"type":"hello","jwt":null}');
-  const ask = (request: object): Promise<void> => {
-    const id = ++lastId;
-    const one = Promise.withResolvers<void>();
-    waiting.set(id, one);
-    ws.send(JSON.stringify({ type: "request", request_id: id, request }));
-    return one.promise;
-  };
-  const micros: number[] = [];
+  // Requests whose answers nobody waits for share the number behind those of the streams.
+  const unheard = streams.length;
+  for (const request of before) send(message(unheard, request));
+
+  let transactions = 0;
   const started = performance.now();
-  const work = async (streamId: number): Promise<void> => {
+  const work = async (stream: number): Promise<void> => {
+    const turns = streams[stream]!.map((requests) =>
+      requests.map((request) => message(runsStatement(request) ? stream : unheard, request)),
+    );
     while (performance.now() - started < seconds * 1000) {
-      const begun = performance.now();
-      void ask({ type: "open_stream", stream_id: streamId });
-      const execute = (stmt: object): Promise<void> => ask({ type: "execute", stream_id: streamId, stmt });
-      await execute({ sql: "BEGIN IMMEDIATE" });
-      for (const stmt of statements) await execute(stmt);
-      await execute({ sql: "COMMIT" });
-      await ask({ type: "close_stream", stream_id: streamId });
-      micros.push((performance.now() - begun) * 1000);
+      for (const requests of turns) {
+        const answered = new Promise<void>((resolve) => (onAnswer[stream] = resolve));
+        for (const request of requests) send(request);
+        await answered;
+      }
+      transactions++;
     }
   };
-  await Promise.all(Array.from({ length: streams }, (_, index) => work(index)));
+  await Promise.race([Promise.all(streams.map((_, stream) => work(stream))), failed.promise]);
   const took = (performance.now() - started) / 1000;
   ws.terminate();
-  return {
-    perSecond: micros.length / took,
-    p50Micros: quantile(micros, 0.5),
-    transactions: micros.length,
-  };
+  return { perSecond: transactions / took, transactions };
+}
+
+function message(id: number, request: object): Buffer {
+  return Buffer.from(JSON.stringify({ type: "request", request_id: id, request }));
+}
+
+function runsStatement(request: object): boolean {
+  return "stmt" in request || "batch" in request;
 }
 
 process.once("message", (order: SocketLoadOrder) => {
