@@ -89,7 +89,7 @@ export class OpenSocket implements SocketLink {
       // What is said in one turn leaves together: writing to a socket takes longer than many a statement.
       this.#corked = true;
       this.#socket.cork();
-      setImmediate(this.#uncork);
+      process.nextTick(this.#uncork);
     }
     this.#ws.send(text, this.#onSent);
   }
