@@ -9,7 +9,7 @@ import { noTransaction, readOnly } from "../transaction-error.ts";
 import { bindable } from "../parameter.ts";
 import { type ConnectionOptions, limitSize } from "./connection-settings.ts";
 import { ConnectionFacts } from "./connection-facts.ts";
-import { columnsOf, KnownColumns } from "./known-columns.ts";
+import { KnownColumns } from "./known-columns.ts";
 import type { KnownSql, StatementText } from "./known-sql.ts";
 import { byName } from "./parameter-names.ts";
 import { type AnswerSize, isLimited, readRows, undoable } from "./read-rows.ts";
@@ -308,12 +308,16 @@ export class Connection {
       return options.details ? NO_ROWS_IN_DETAIL : NO_ROWS;
     }
     const arrays = this.#shape(prepared, options);
-    const read = (): ResultSet["rows"] => readRows(statement, values, options, size, !prepared.readOnly);
+    const described = arrays || options.details === true;
+    let version: number | undefined;
+    const onFirst = described && prepared.readOnly ? () => (version = this.#columns.version) : undefined;
+    const read = (): ResultSet["rows"] =>
+      readRows(statement, values, options, size, { writes: !prepared.readOnly, onFirst });
     // What is stopped at a limit has written all its rows before it gave the first.
     const rows = !prepared.readOnly && isLimited(options) ? undoable(this.sqlite, read) : read();
+    if (!described) return { columns: [], declaredTypes: undefined, rows };
     // Asked for after the run: before it, SQLite may still hold the columns of an older schema.
-    if (!arrays && !options.details) return { columns: [], declaredTypes: undefined, rows };
-    const { names, types } = prepared.readOnly ? this.#columns.of(statement) : columnsOf(statement);
+    const { names, types } = this.#columns.of(statement, version);
     return { columns: arrays ? names : [], declaredTypes: options.details ? types : undefined, rows };
   }
 

@@ -11,13 +11,20 @@ export interface AnswerSize {
   bytes: number;
 }
 
+/** What is to be known of a statement besides how its rows are wanted. */
+export interface ReadHow {
+  readonly writes: boolean;
+  /** Called while the first row is there, where rows are read one by one and there is one. */
+  readonly onFirst: (() => void) | undefined;
+}
+
 /** The rows of a statement, to its end or to a limit. @throws {TenantryError} `TOO_MANY_ROWS`, `RESPONSE_TOO_LARGE` */
 export function readRows(
   statement: Database.Statement<unknown[]>,
   values: readonly unknown[],
   options: RunOptions,
   size: AnswerSize,
-  writes: boolean,
+  { writes, onFirst }: ReadHow,
 ): ResultSet["rows"] {
   const { first } = options;
   if (first && !writes) {
@@ -33,8 +40,13 @@ export function readRows(
   const rows: ResultSet["rows"] = [];
   const sink = writes ? undefined : options.sink;
   sink?.begin();
+  let waiting = onFirst;
   for (const row of statement.iterate(...values) as IterableIterator<Record<string, unknown> | unknown[]>) {
     size.rows++;
+    if (waiting) {
+      waiting();
+      waiting = undefined;
+    }
     if (sink) {
       size.bytes += sink.row(row as unknown[]);
     } else {
