@@ -32,6 +32,12 @@ const statement = (sql: string, args: readonly object[] = [], wantRows = true): 
   named_args: [],
   want_rows: wantRows,
 });
+const storedStatement = (sqlId: number, args: readonly object[]): object => ({
+  sql_id: sqlId,
+  args,
+  named_args: [],
+  want_rows: true,
+});
 const transaction = (sql: string): object => statement(sql, [], false);
 
 /** One row, as a pipeline and as `/query` has it. */
@@ -60,7 +66,7 @@ export const INSERT_BATCH: string = pipeline(
           const [name, total] = insertOf(n);
           return {
             condition: { type: "ok", step: n },
-            stmt: { sql_id: 1, args: [text(name), float(total)], named_args: [], want_rows: true },
+            stmt: storedStatement(1, [text(name), float(total)]),
           };
         }),
         { condition: { type: "ok", step: INSERTS }, stmt: transaction("COMMIT") },
@@ -99,7 +105,7 @@ export function clientTransaction(streamId: number): readonly SocketTurn[] {
     batch: { steps },
   });
   const [first, ...others] = TRANSACTION.map(({ args }, index) => ({
-    stmt: { sql_id: index, args, named_args: [], want_rows: true },
+    stmt: storedStatement(index, args),
   }));
   return [
     [

@@ -202,8 +202,10 @@ async function transactions(
       seconds: secondsOf(round, settings),
     } satisfies SocketLoadOrder);
     const ended = once(child, "exit");
-    const [result] = (await Promise.race([once(child, "message"), ended])) as [SocketLoadResult | number];
-    if (typeof result === "number") throw new Error("The load ended before its time.");
+    const endedEarly = ended.then((): never => {
+      throw new Error("The load ended before its time.");
+    });
+    const [result] = (await Promise.race([once(child, "message"), endedEarly])) as [SocketLoadResult];
     await ended;
     const after = server.cpu();
     if (round === 0) continue;

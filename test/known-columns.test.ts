@@ -17,17 +17,17 @@ const MAKE = "CREATE TABLE t (v TEXT); INSERT INTO t VALUES ('a')";
 const DETAILED = { rows: "arrays", details: true, maxRows: 10 } as const;
 
 type Act = "loan" | "script" | "other" | "own";
-type Step = { read: (typeof READS)[number] } | { sql: string } | { add: Act } | { anew: Act };
+type Step = { read: (typeof READS)[number] } | { sql: string } | { by: Act; anew: boolean };
 
 const act = fc.constantFrom<Act>("loan", "script", "other", "own");
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ read: fc.constantFrom(...READS) }) },
   { weight: 2, arbitrary: fc.record({ sql: fc.constantFrom("BEGIN", "COMMIT", "ROLLBACK") }) },
-  { weight: 2, arbitrary: fc.record({ add: act }) },
-  { weight: 1, arbitrary: fc.record({ anew: act }) },
+  { weight: 2, arbitrary: fc.record({ by: act, anew: fc.constant(false) }) },
+  { weight: 1, arbitrary: fc.record({ by: act, anew: fc.constant(true) }) },
 );
 
-/** A connection to a new file with an empty table `t`, and another that is not Tenantry's. */
+/** A connection to a new file with a table `t` of one row, and another that is not Tenantry's. */
 async function twoConnections(): Promise<{ connection: Connection; other: Database.Database }> {
   const path = join(await tempFolder(), "file.db");
   const other = new Database(path, { timeout: 0 });
@@ -69,20 +69,19 @@ test("whatever happens between the runs", async () => {
   const { connection, other } = both;
   let names = 0;
   const take = (one: Step): void => {
-    if ("read" in one) expectColumns(connection, one.read);
-    else if ("sql" in one) {
+    if ("read" in one) return expectColumns(connection, one.read);
+    if ("sql" in one) {
       if ((one.sql === "BEGIN") !== connection.inTransaction) connection.run(connection.prepare(one.sql), []);
-    }
-    // Scripts and loans have the connection that nobody begins a transaction on.
-    else if (connection.inTransaction && ["loan", "script"].includes("add" in one ? one.add : one.anew))
       return;
-    else if ("add" in one) change(both, one.add, `ALTER TABLE t ADD COLUMN c${++names} INTEGER`);
-    else
-      change(
-        both,
-        one.anew,
-        `DROP TABLE t; CREATE TABLE t (v BLOB, n${++names}); INSERT INTO t (v) VALUES (1)`,
-      );
+    }
+    const { by, anew } = one;
+    // Scripts and loans have the connection that nobody begins a transaction on.
+    if (connection.inTransaction && (by === "loan" || by === "script")) return;
+    const name = `c${++names}`;
+    const sql = anew
+      ? `DROP TABLE t; CREATE TABLE t (v BLOB, ${name}); INSERT INTO t (v) VALUES (1)`
+      : `ALTER TABLE t ADD COLUMN ${name} INTEGER`;
+    change(both, by, sql);
   };
   fc.assert(
     fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
@@ -127,6 +126,15 @@ test("a change that is undone", async () => {
   expect(read()).toEqual([["w"], ["w"], ["w"]]);
   run("ROLLBACK");
   expect(read()).toEqual([["v"], ["v"], ["v"]]);
+});
+
+test("a script that fails behind a COMMIT of its own", async () => {
+  const { connection } = await twoConnections();
+  const names = (): readonly string[] => connection.run(connection.prepare(READS[0]), [], DETAILED).columns;
+  expect([names(), names()]).toEqual([["v"], ["v"]]);
+  const sql = "ALTER TABLE t RENAME COLUMN v TO w; COMMIT; SELECT * FROM missing";
+  expect(() => runScript(connection, { sql, after: [] })).toThrow(/no such table: missing/);
+  expect([names(), names()]).toEqual([["w"], ["w"]]);
 });
 
 test("a change while a statement runs is one for the next run alone", async () => {

@@ -86,7 +86,7 @@ export class OpenSocket implements SocketLink {
       this.#options.onGreeted();
     }
     if (!this.#corked) {
-      // What is said in one turn leaves together: writing to a socket takes longer than many a statement.
+      // What one callback says leaves together: writing to a socket takes longer than many a statement.
       this.#corked = true;
       this.#socket.cork();
       process.nextTick(this.#uncork);

@@ -119,12 +119,12 @@ export class Connection {
    * @throws `TypeError` while an iterator of his is not at its end
    */
   reset(): void {
+    this.forgetStatements();
     this.sqlite.defaultSafeIntegers(false);
     this.sqlite.unsafeMode(false);
     this.sqlite.exec(this.#settings);
     if (this.#maxBytes > 0) limitSize(this.sqlite, this.#maxBytes);
     this.#sizeKnown = false;
-    this.#columns.forget();
   }
 
   /**

@@ -40,13 +40,9 @@ export function readRows(
   const rows: ResultSet["rows"] = [];
   const sink = writes ? undefined : options.sink;
   sink?.begin();
-  let waiting = onFirst;
+  const before = size.rows;
   for (const row of statement.iterate(...values) as IterableIterator<Record<string, unknown> | unknown[]>) {
-    size.rows++;
-    if (waiting) {
-      waiting();
-      waiting = undefined;
-    }
+    if (size.rows++ === before) onFirst?.();
     if (sink) {
       size.bytes += sink.row(row as unknown[]);
     } else {

@@ -17,8 +17,12 @@ export function runScript(connection: Connection, { sql, after, unless, foreignK
     return atomically(sqlite, "BEGIN IMMEDIATE", () => {
       if (unless && run(unless, { first: true }).rows.length > 0) return false;
       connection.begins();
-      sqlite.exec(sql);
-      connection.forgetStatements();
+      try {
+        sqlite.exec(sql);
+      } finally {
+        // Also where it fails: what is before a COMMIT of its own stays.
+        connection.forgetStatements();
+      }
       if (!sqlite.inTransaction) {
         throw new TenantryError("SQL_REFUSED", "The script ends its own transaction.", {
           hint: "Leave out BEGIN, COMMIT and ROLLBACK: each file is one transaction already.",
