@@ -20,6 +20,8 @@ export interface BackupTableOptions {
   readonly db: SqlRunner;
   readonly cache: RowCache<TenantRecord>;
   readonly clock: () => number;
+  /** Waits until nobody holds for true what was read before. */
+  readonly seenByOthers: () => Promise<void>;
 }
 
 /**
@@ -42,9 +44,12 @@ export class BackupTable {
     return this.#changes;
   }
 
-  /** The tenant as of this moment, if it is in memory; else undefined: `get()` of the catalog must look. */
-  peekNow(id: TenantId): TenantRecord | undefined {
-    return this.#options.cache.peekNow(id);
+  /**
+   * The tenant, if it is in memory, with a mark that is not older than what {@link settle} waits for; else undefined:
+   * `get()` of the catalog must look.
+   */
+  peek(id: TenantId): TenantRecord | undefined {
+    return this.#options.cache.peekSeen(id);
   }
 
   /**
@@ -63,12 +68,17 @@ export class BackupTable {
     return end.promise;
   }
 
-  /** `dirty` → `settling`: from here on a writer changes the mark again. @returns whether it was `dirty` */
+  /**
+   * `dirty` → `settling`: from here on a writer changes the mark again, for when this fulfils nobody holds it for
+   * `dirty` any more. @returns whether it was `dirty`
+   */
   async settle(tenant: TenantKey): Promise<boolean> {
     const sql = `UPDATE tenants SET backup_state = 'settling'
       WHERE id = ? AND incarnation = ? AND backup_state = 'dirty' AND state <> 'deleted'
       RETURNING ${TENANT_COLUMNS}`;
-    return (await this.#change(tenant.id, sql, [tenant.id, tenant.incarnation])) !== undefined;
+    const settles = (await this.#change(tenant.id, sql, [tenant.id, tenant.incarnation])) !== undefined;
+    if (settles) await this.#options.seenByOthers();
+    return settles;
   }
 
   /**

@@ -254,7 +254,12 @@ export async function openCatalog({
   const aliases = new AliasTable({ db: handle, cache: hosts, clock });
   const keys = new KeyTable({ db: handle, cache: keyRows, clock });
 
-  const backups = new BackupTable({ db: handle, cache: rows, clock });
+  const backups = new BackupTable({
+    db: handle,
+    cache: rows,
+    clock,
+    seenByOthers: () => freshness.seenByOthers(),
+  });
 
   let ownChanges = 0;
   const counted = <T>(change: Promise<T>): Promise<T> => change.finally(() => ownChanges++);

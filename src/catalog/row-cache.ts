@@ -138,6 +138,11 @@ export class RowCache<Row extends {}> {
     return known.until === NEVER || known.until >= this.#freshness.clock() ? known.row : undefined;
   }
 
+  /** The row as {@link peek} has it, where those who change it wait until that is seen: never where rows are timed. */
+  peekSeen(key: string): Row | undefined {
+    return this.#freshness.timed ? undefined : this.peek(key);
+  }
+
   /** The row if it is in memory, and nobody else has written up to this moment. */
   peekNow(key: string): Row | undefined {
     // While a read or write of it runs, what is in memory may already be the past.

@@ -16,7 +16,7 @@ export interface WriteMarksOptions {
 
 /**
  * Marks tenants as dirty. The look before a write is for the replicator, which learns of the tenant; the look
- * after its commit is what the promise rests on, and is of that moment (decisions/100).
+ * after its commit is what the promise rests on: who takes the mark away waits until it is seen (decisions/100).
  */
 export class WriteMarks {
   readonly #options: WriteMarksOptions;
@@ -38,7 +38,7 @@ export class WriteMarks {
 
   after(id: TenantId): Promise<void> | undefined {
     const { catalog, replicated } = this.#options;
-    const record = catalog().backups.peekNow(id);
+    const record = catalog().backups.peek(id);
     if (record && this.#suits(record)) return replicated(record);
     return this.#acknowledge(id);
   }
