@@ -22,9 +22,11 @@ const reference = fc.oneof(
   text.map((sql) => ({ sql })),
   fc.nat(60).map((sqlId) => ({ sql_id: sqlId })),
 );
-const stmt = fc
-  .tuple(reference, fc.array(value), fc.boolean())
-  .map(([sql, args, wantRows]) => ({ ...sql, args, named_args: [], want_rows: wantRows }));
+const stmtWith = (args: fc.Arbitrary<object[]>): fc.Arbitrary<object> =>
+  fc
+    .tuple(reference, args, fc.boolean())
+    .map(([sql, values, wantRows]) => ({ ...sql, args: values, named_args: [], want_rows: wantRows }));
+const stmt = stmtWith(fc.array(value));
 const { condition } = fc.letrec((tie) => ({
   condition: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
@@ -34,14 +36,23 @@ const { condition } = fc.letrec((tie) => ({
     fc.record({ type: fc.constantFrom("and", "or"), conds: fc.array(tie("condition"), { maxLength: 3 }) }),
   ),
 }));
-const step = fc.oneof(
-  stmt.map((only) => ({ stmt: only })),
-  fc.record({ condition, stmt }),
-  fc.record({ stmt, condition }),
+const stepOf = (one: fc.Arbitrary<object>): fc.Arbitrary<object> =>
+  fc.oneof(
+    one.map((only) => ({ stmt: only })),
+    fc.record({ condition, stmt: one }),
+    fc.record({ stmt: one, condition }),
+  );
+/** Steps of any kind, or of as many arguments each, as most batches are. */
+const steps = fc.oneof(
+  fc.array(stepOf(stmt)),
+  fc.nat(3).chain((length) => {
+    const args = fc.array(value, { minLength: length, maxLength: length });
+    return fc.array(stepOf(stmtWith(args)), { maxLength: 6 });
+  }),
 );
 const request = fc.oneof(
   stmt.map((only) => ({ type: "execute", stmt: only })),
-  fc.array(step).map((steps) => ({ type: "batch", batch: { steps } })),
+  steps.map((all) => ({ type: "batch", batch: { steps: all } })),
   fc.record({ type: fc.constant("store_sql"), sql_id: fc.nat(60), sql: text }),
   fc.constant({ type: "close" }),
 );
@@ -83,11 +94,20 @@ describe("a pipeline's text", () => {
   test.each([
     ["a step before its own", '{"type":"ok","step":1}'],
     ["a number with a zero before it", '{"type":"ok","step":00}'],
+    ["a step before its own, and another", '{"type":"ok","step":0},"condition":{"type":"ok","step":1}'],
   ])("with a condition on %s is left to its JSON", (_, wrong) => {
-    const steps = `{"stmt":{"sql":"SELECT 1"}},{"condition":${wrong},"stmt":{"sql":"SELECT 2"}}`;
-    const body = `{"baton":null,"requests":[{"type":"batch","batch":{"steps":[${steps}]}}]}`;
+    const both = `{"stmt":{"sql":"SELECT 1"}},{"condition":${wrong},"stmt":{"sql":"SELECT 2"}}`;
+    const body = `{"baton":null,"requests":[{"type":"batch","batch":{"steps":[${both}]}}]}`;
     expect(readPipeline(body)).toBeUndefined();
     expect(parsed(body)).toBeUndefined();
+  });
+
+  test("with a condition on both sides of a statement is left to its JSON, which takes the last", () => {
+    const one = '{"stmt":{"sql":"SELECT 1","args":[]}}';
+    const both = `{"condition":{"type":"ok","step":0},"stmt":{"sql":"SELECT 2","args":[]},"condition":{"type":"ok","step":1}}`;
+    const body = `{"baton":null,"requests":[{"type":"batch","batch":{"steps":[${one},${one},${both}]}}]}`;
+    expect(readPipeline(body)).toBeUndefined();
+    expect(parsed(body)).toBeDefined();
   });
 
   test.each(["01", "1.", ".5", "-", "1e", "+1", "0x1", "Infinity", "NaN"])(

@@ -22,6 +22,18 @@ const LOWER_CASE = 0x20;
 /** Digits of a whole number that is one for certain. */
 const SAFE_DIGITS = 9;
 
+/** Arguments of a step that is read as one; one with more is read piece by piece. */
+const MAX_STEP_ARGUMENTS = 32;
+
+const INDEX = String.raw`(0|[1-9]\d{0,8})`;
+const PLAIN_TEXT = String.raw`"([^"\\\x00-\x1f]*)"`;
+const NUMBER = String.raw`(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)`;
+const VALUE = String.raw`\{"type":(?:"text","value":${PLAIN_TEXT}|"float","value":${NUMBER}|"integer","value":"([-+]?\d{1,19})"|"null")\}`;
+const CONDITION = String.raw`"condition":\{"type":"ok","step":${INDEX}\}`;
+/** Where in a match the first value's groups are: behind the condition, the number of the SQL and its text. */
+const FIRST_VALUE = 4;
+const GROUPS_OF_VALUE = 3;
+
 const NOTHING: readonly never[] = [];
 const UNUSUAL = new Error("unusual");
 
@@ -75,9 +87,50 @@ class PipelineReader {
       return { type: "store_sql", sqlId, sql };
     }
     this.#expect('{"type":"batch","batch":{"steps":[');
-    const batch = this.#list((before) => this.#step(before));
+    let last: Stmt | undefined;
+    const batch = this.#list((before) => {
+      const step = (last && this.#stepLike(last, before)) ?? this.#step(before);
+      last = step.stmt;
+      return step;
+    });
     this.#expect("}}");
     return { type: "batch", batch };
+  }
+
+  /**
+   * A step with as many arguments as the one before it, most plainly written. The engine of regular expressions takes
+   * a third of the time for it that its pieces take here.
+   */
+  #stepLike({ sql: sqlBefore, args: { length } }: Stmt, before: number): Batch[number] | undefined {
+    if (length > MAX_STEP_ARGUMENTS) return undefined;
+    const pattern = (stepPatterns[length] ??= stepPattern(length));
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#text);
+    if (!match) return undefined;
+    const behindValues = FIRST_VALUE + length * GROUPS_OF_VALUE;
+    const [, first, sqlId, sql] = match;
+    const second = match[behindValues + 1];
+    if (first !== undefined && second !== undefined) throw UNUSUAL;
+    const after = first ?? second;
+    const step = after === undefined ? undefined : Number(after);
+    if (step !== undefined && step >= before) throw UNUSUAL;
+    const args: HranaValue[] = [];
+    for (let at = FIRST_VALUE; at < behindValues; at += GROUPS_OF_VALUE) {
+      const [text, float, integer] = [match[at], match[at + 1], match[at + 2]];
+      if (text !== undefined) args.push(text);
+      else if (float !== undefined) args.push(Number(float));
+      else args.push(integer === undefined ? null : integerOf(integer));
+    }
+    this.#at = pattern.lastIndex;
+    return {
+      stmt: {
+        sql: sqlId !== undefined ? Number(sqlId) : sql === sqlBefore ? sqlBefore : ownCopy(`"${sql}"`),
+        args,
+        namedArgs: NOTHING,
+        wantRows: match[behindValues] !== "false",
+      },
+      condition: step === undefined ? undefined : { type: "ok", step },
+    };
   }
 
   #step(before: number): Batch[number] {
@@ -154,11 +207,11 @@ class PipelineReader {
     return step;
   }
 
-  /** A string that may be kept: it does not keep the whole text in memory with it. */
+  /** A string that may be kept. */
   #ownString(): string {
     const start = this.#at;
     this.#string();
-    return JSON.parse(this.#text.slice(start, this.#at)) as string;
+    return ownCopy(this.#text.slice(start, this.#at));
   }
 
   #string(): string {
@@ -196,12 +249,7 @@ class PipelineReader {
   }
 
   #integer(): bigint {
-    try {
-      return decodeInteger(this.#string());
-    } catch {
-      // As above.
-      throw UNUSUAL;
-    }
+    return integerOf(this.#string());
   }
 
   /** A number of a request or a step. */
@@ -260,4 +308,28 @@ class PipelineReader {
   #expect(what: string): void {
     if (!this.#skip(what)) throw UNUSUAL;
   }
+}
+
+/** By how many arguments a step has. */
+const stepPatterns: RegExp[] = [];
+
+/** A step as the clients write it, its condition on either side. */
+function stepPattern(args: number): RegExp {
+  const values = Array.from({ length: args }, () => VALUE).join(",");
+  const stmt = String.raw`"stmt":\{(?:"sql_id":${INDEX}|"sql":${PLAIN_TEXT}),"args":\[${values}\](?:,"named_args":\[\])?(?:,"want_rows":(true|false))?\}`;
+  return new RegExp(String.raw`\{(?:${CONDITION},)?${stmt}(?:,${CONDITION})?\}`, "y");
+}
+
+function integerOf(text: string): bigint {
+  try {
+    return decodeInteger(text);
+  } catch {
+    // What is wrong with it is said by whoever reads the whole text.
+    throw UNUSUAL;
+  }
+}
+
+/** A string of its own, which does not keep the text in memory that it was cut from. */
+function ownCopy(json: string): string {
+  return JSON.parse(json) as string;
 }
