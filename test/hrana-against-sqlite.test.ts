@@ -110,12 +110,21 @@ const statement: fc.Arbitrary<Statement> = fc.oneof(
   few.map((word) => ({ sql: "INSERT INTO words VALUES (?)", args: [`word ${word}`] })),
   fixed("SELECT rowid, highlight(words, 0, '<', '>') FROM words ('wor*')", "SELECT * FROM words ('\"')"),
 );
+/** One with other arguments each time: the server does not ask for each what it has asked for the last. */
+const again: fc.Arbitrary<Statement[]> = fc
+  .tuple(statement, fc.array(fc.array(value, { minLength: 3, maxLength: 3 }), { minLength: 2, maxLength: 5 }))
+  .map(([{ sql, args }, others]) => others.map((other) => ({ sql, args: other.slice(0, args.length) })));
 const nested = fixed("SAVEPOINT s", "ROLLBACK TO s", "RELEASE s");
 const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: fc.record({ kind: fc.constant("one" as const), statement }), weight: 3 },
   fc.record({
     kind: fc.constant("batch" as const),
-    statements: fc.array(statement, { minLength: 1, maxLength: 5 }),
+    statements: fc
+      .array(fc.oneof({ arbitrary: statement.map((one) => [one]), weight: 2 }, again), {
+        minLength: 1,
+        maxLength: 5,
+      })
+      .map((parts) => parts.flat()),
   }),
   fc.record({
     kind: fc.constant("transaction" as const),

@@ -140,6 +140,11 @@ export interface Session extends SqlRunner {
    */
   runNow(statement: Statement, options?: RunOptions): ResultSet | Promise<ResultSet>;
   /**
+   * What runs the same write again in the transaction that is open, without asking anew what holds for all of it;
+   * undefined for what has rows or changes the schema, and where no such transaction is open.
+   */
+  repeat?(sql: string): Repeat | undefined;
+  /**
    * Begins to read the rows of a statement, which come as arrays. Nothing else may be run until they are at their end,
    * or the reader is closed. Only where the driver has its rows one by one.
    * @throws {TenantryError} as `run()` does, and `READ_ONLY` for a statement that could write
@@ -152,6 +157,13 @@ export interface Session extends SqlRunner {
   /** Rolls back what is not committed, and gives the connection back. Idempotent. */
   close(): Promise<void>;
 }
+
+/**
+ * Runs a write with other parameters. Gives what `Session.runNow()` does with `details`; undefined, with nothing
+ * done, where that has to be asked: the transaction has ended, or somebody has to be waited for.
+ * @throws {TenantryError} as `run()` does
+ */
+export type Repeat = (params: readonly SqlParameter[]) => ResultSet | undefined;
 
 /** The rows of a statement that is being read. */
 export interface RowReader {

@@ -108,20 +108,17 @@ class PipelineReader {
     const match = pattern.exec(this.#text);
     if (!match) return undefined;
     const behindValues = FIRST_VALUE + length * GROUPS_OF_VALUE;
-    const [, first, sqlId, sql] = match;
-    const second = match[behindValues + 1];
+    const [first, second] = [match[1], match[behindValues + 1]];
     if (first !== undefined && second !== undefined) throw UNUSUAL;
     const after = first ?? second;
     const step = after === undefined ? undefined : Number(after);
     if (step !== undefined && step >= before) throw UNUSUAL;
     const args: HranaValue[] = [];
     for (let at = FIRST_VALUE; at < behindValues; at += GROUPS_OF_VALUE) {
-      const [text, float, integer] = [match[at], match[at + 1], match[at + 2]];
-      if (text !== undefined) args.push(text);
-      else if (float !== undefined) args.push(Number(float));
-      else args.push(integer === undefined ? null : integerOf(integer));
+      args.push(match[at] ?? valueOf(match[at + 1], match[at + 2]));
     }
     this.#at = pattern.lastIndex;
+    const [sqlId, sql] = [match[2], match[3]];
     return {
       stmt: {
         sql: sqlId !== undefined ? Number(sqlId) : sql === sqlBefore ? sqlBefore : ownCopy(`"${sql}"`),
@@ -318,6 +315,12 @@ function stepPattern(args: number): RegExp {
   const values = Array.from({ length: args }, () => VALUE).join(",");
   const stmt = String.raw`"stmt":\{(?:"sql_id":${INDEX}|"sql":${PLAIN_TEXT}),"args":\[${values}\](?:,"named_args":\[\])?(?:,"want_rows":(true|false))?\}`;
   return new RegExp(String.raw`\{(?:${CONDITION},)?${stmt}(?:,${CONDITION})?\}`, "y");
+}
+
+/** A value that is no text: null where it is neither of the two. */
+function valueOf(float: string | undefined, integer: string | undefined): HranaValue {
+  if (float !== undefined) return Number(float);
+  return integer === undefined ? null : integerOf(integer);
 }
 
 function integerOf(text: string): bigint {

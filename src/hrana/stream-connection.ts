@@ -1,6 +1,7 @@
 // Owns the connection that a stream has to itself while it needs one, and for how long a transaction may be open on it.
 // Does not know what is asked of the stream.
 import type {
+  Repeat,
   ResultSet,
   RowReader,
   RunOptions,
@@ -73,6 +74,11 @@ export class StreamConnection {
     } finally {
       this.#watch(session);
     }
+  }
+
+  /** What runs a write again, as `Session.repeat()` has it. */
+  repeat(sql: string): Repeat | undefined {
+    return this.#pinned?.session.repeat?.(sql);
   }
 
   /** Runs a statement in its turn. @throws {TenantryError} as {@link runNow} does */

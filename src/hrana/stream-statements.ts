@@ -1,6 +1,7 @@
 // Owns running one statement of a stream: whether it is admitted, where it runs, and the connection that it needs for
 // that. Does not know the requests that statements come in.
 import type {
+  Repeat,
   ResultSet,
   RowReader,
   RunOptions,
@@ -20,6 +21,9 @@ import { foreignKeysSetting, inspectForStream } from "./statement-rules.ts";
 import type { StoredSql } from "./stored-sql.ts";
 import type { PinnedSession, StreamConnection } from "./stream-connection.ts";
 import type { Stmt } from "./stream-request.ts";
+
+/** Milliseconds of statements that are run again before everything is asked anew. */
+const REPEAT_MS = 1;
 
 /** Milliseconds that a request's statements run one after another before others get their turn. */
 const SLICE_MS = 10;
@@ -52,6 +56,14 @@ export interface Reading {
   readonly inspection: Inspection;
 }
 
+/** A write of a batch that is of the same one again and again, and how long that may go on. */
+interface Repeated {
+  readonly sql: string;
+  readonly inspection: Inspection;
+  readonly repeat: Repeat;
+  msLeft: number;
+}
+
 /** A request that is being answered: what it may use, and how much of it is left. */
 export interface Work {
   readonly access: StreamAccess;
@@ -63,6 +75,8 @@ export interface Work {
   sliceEnd: number;
   /** The last statement: batches are of the same one again and again. */
   admitted: { readonly sql: string; readonly inspection: Inspection } | undefined;
+  /** What runs the last statement again. */
+  repeated: Repeated | undefined;
   /** How a statement whose rows nobody writes down as they come is run: one object for all of them. */
   readonly options: { -readonly [Name in keyof RunOptions]: RunOptions[Name] };
 }
@@ -80,7 +94,7 @@ export class StreamStatements {
   /** A promise only where somebody has to be waited for: the statements of a batch follow one another at once. */
   run(stmt: Stmt, work: Work, sql = this.#stored.text(stmt.sql), attempts = 0): MaybePromise<Done> {
     try {
-      const running = this.#runText(sql, stmt, work);
+      const running = repeated(sql, stmt, work) ?? this.#runText(sql, stmt, work);
       return running instanceof Promise
         ? running.catch((error: unknown) => this.run(stmt, work, asMeant(sql, error, attempts), attempts + 1))
         : running;
@@ -94,6 +108,7 @@ export class StreamStatements {
     const { wantRows } = stmt;
     const setting = sql === work.admitted?.sql ? undefined : foreignKeysSetting(sql);
     if (setting) return this.#setForeignKeys(setting.on, access);
+    const again = sql === work.admitted?.sql;
     const inspection = this.#admit(sql, work);
     const params = parametersFor(stmt, sql, access);
     options.first = !wantRows;
@@ -107,6 +122,8 @@ export class StreamStatements {
     }
     const running = this.#connection.runNow(statement, sink ? { ...options, sink } : options);
     if (running instanceof Promise) return whenRun(running, work, rest);
+    const repeat = again && inspection.kind === "write" ? this.#connection.repeat(sql) : undefined;
+    if (repeat) work.repeated = { sql, inspection, repeat, msLeft: REPEAT_MS };
     return { result: running, inspection, wantRows, sink };
   }
 
@@ -175,6 +192,19 @@ export class StreamStatements {
   }
 }
 
+/** What a statement gives that is run once more, as the last one was; undefined where it has to be asked for anew. */
+function repeated(sql: string, { args, namedArgs, wantRows }: Stmt, work: Work): Done | undefined {
+  const last = work.repeated;
+  if (last?.sql !== sql || namedArgs.length > 0 || args.length > work.access.maxParameters) return undefined;
+  // What fails is not repeated: it takes no time, of which there may be any number.
+  work.repeated = undefined;
+  const result = last.repeat(args);
+  if (!result) return undefined;
+  last.msLeft -= result.meta.duration;
+  if (last.msLeft > 0) work.repeated = last;
+  return { result, inspection: last.inspection, wantRows, sink: undefined };
+}
+
 /** @throws `error`, where libSQL takes the statement that failed with it for no other */
 function asMeant(sql: string, error: unknown, attempts: number): string {
   const meant = withQuotedString(sql, error, attempts);
@@ -197,6 +227,7 @@ export function newWork(access: StreamAccess, shares: boolean, entries = false):
     bytesLeft: access.maxResponseBytes,
     sliceEnd: performance.now() + SLICE_MS,
     admitted: undefined,
+    repeated: undefined,
     options: { rows: "arrays", integers: "bigint", details: true, maxRows: access.maxRows },
   };
 }

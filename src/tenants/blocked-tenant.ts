@@ -3,6 +3,7 @@
 import type { TenantRecord } from "../catalog/tenant-record.ts";
 import type {
   ExecResult,
+  Repeat,
   ResultSet,
   RunOptions,
   Session,
@@ -139,6 +140,11 @@ export class BlockableSession implements Session {
     return record && !record.blocked
       ? this.#session.runNow(statement, options)
       : this.run(statement, options);
+  }
+
+  repeat(sql: string): Repeat | undefined {
+    const record = this.#peek();
+    return record && !record.blocked ? this.#session.repeat?.(sql) : undefined;
   }
 
   async run(statement: Statement, options?: RunOptions): Promise<ResultSet> {

@@ -36,8 +36,9 @@ interface Read {
 }
 
 const NO_OPTIONS: RunOptions = {};
-const NO_ROWS: Read = { columns: [], declaredTypes: undefined, rows: [] };
-const NO_ROWS_IN_DETAIL: Read = { ...NO_ROWS, declaredTypes: [] };
+const NO_COLUMNS: readonly never[] = [];
+const NO_ROWS: Read = { columns: NO_COLUMNS, declaredTypes: undefined, rows: [] };
+const NO_ROWS_IN_DETAIL: Read = { ...NO_ROWS, declaredTypes: NO_COLUMNS };
 
 /** One connection to a database file. Its errors are TenantryErrors but for a busy one, which is retried. */
 export class Connection {
@@ -232,6 +233,17 @@ export class Connection {
     return { columns, rows, meta, details: { declaredTypes, changes: ownChanges, lastRowId } };
   }
 
+  /** Whether {@link runAgain} can run a statement: it writes, and has neither rows nor names for its parameters. */
+  repeats({ text, reader, readOnly: reads }: Prepared): boolean {
+    return !reads && !reader && !text.schema && !text.transaction && text.names === undefined;
+  }
+
+  /** Runs what {@link repeats}, as {@link run} does with `details`. @throws what better-sqlite3 throws */
+  runAgain(prepared: Prepared, params: readonly unknown[]): ResultSet {
+    this.#watch?.begin();
+    return this.#runWrite(prepared, bindable(params));
+  }
+
   /** A statement without rows: better-sqlite3 says of it what else is asked of SQLite before and after it. */
   #runWrite({ statement }: Prepared, values: readonly unknown[]): ResultSet {
     const rowIdBefore = this.#lastRowId;
@@ -253,7 +265,12 @@ export class Connection {
       rows_written: changes,
     };
     const lastRowId = Number.isSafeInteger(rowId) ? BigInt(rowId) : this.#facts.exactRowId;
-    return { columns: [], rows: [], meta, details: { declaredTypes: [], changes, lastRowId } };
+    return {
+      columns: NO_COLUMNS,
+      rows: [],
+      meta,
+      details: { declaredTypes: NO_COLUMNS, changes, lastRowId },
+    };
   }
 
   /**

@@ -4,6 +4,7 @@ import type { FifoLock, Release } from "../../fifo-lock.ts";
 import { isTenantryError, TenantryError } from "../../tenantry-error.ts";
 import type {
   ExecResult,
+  Repeat,
   ResultSet,
   RowReader,
   RunOptions,
@@ -97,6 +98,24 @@ export class LocalSession implements Session {
     }
     const waits = this.#afterWrite();
     return waits ? waits.then(() => result) : result;
+  }
+
+  repeat(sql: string): Repeat | undefined {
+    const connection = this.#open();
+    const prepared = connection.prepare(sql);
+    if (!this.inTransaction || !connection.repeats(prepared)) return undefined;
+    return (params) => {
+      // Held to the end of a transaction that writes: the watch has been asked, and nobody can be in the way.
+      if (!this.#turn) return undefined;
+      try {
+        return connection.runAgain(prepared, params);
+      } catch (error) {
+        this.#inTransaction = undefined;
+        this.#endTurn();
+        if (isBusy(error)) return undefined;
+        throw this.#afterError(fromSqlite(error));
+      }
+    };
   }
 
   batch(statements: readonly Statement[], options?: RunOptions): Promise<ResultSet[]> {
