@@ -103,7 +103,7 @@ test("an answer that nobody reads is dropped after a while, and is not counted a
   const unread: ReadableStream<Uint8Array>[] = [];
   // On a busy machine one may be ended before it has an answer.
   while (unread.length < 3) {
-    const answer = await ask("sleeper", large(1), { server, timeoutMs: 500 }).catch(() => undefined);
+    const answer = await ask("sleeper", large(3), { server, timeoutMs: 500 }).catch(() => undefined);
     if (answer?.body instanceof ReadableStream) unread.push(answer.body);
   }
   await untilRunning(server, 0);
@@ -114,16 +114,38 @@ test("an answer that nobody reads is dropped after a while, and is not counted a
   expect(executor(server)).toMatchObject({ running: 0, waiting: 0 });
 });
 
+test("so is one of which nothing is left in the executor", async () => {
+  const server = await runningServer({
+    executors: { executors: 1, statementTimeoutMs: 2_000 },
+    tenants: ["sleeper"],
+  });
+  const unread: ReadableStream<Uint8Array>[] = [];
+  for (let n = 0; n < 16; n++)
+    unread.push(reading(await ask("sleeper", large(0.5), { server, timeoutMs: 2_000 })));
+  await untilRunning(server, 0);
+  expectError(await server.query("sleeper", "SELECT 1"), "TOO_MANY_REQUESTS", /have not been read/);
+  // Reading it in time, or going, makes room.
+  const [read, left, ...others] = unread;
+  const whole = (await new Response(read).json()) as { readonly results: readonly { readonly h: string }[] };
+  expect(whole.results[0]!.h).toHaveLength(500_000);
+  await left!.cancel();
+  await untilServed(server, "sleeper");
+  await new Promise((resolve) => void setTimeout(resolve, 2_200));
+  for (const body of others) {
+    await expect(body.pipeTo(new WritableStream())).rejects.toMatchObject({ code: "CLOSED" });
+  }
+});
+
 test("a slow reader gets everything, for as long as he takes something now and then", async () => {
   const { server } = shared;
   await tenants(server, "slow");
-  const reader = reading(await ask("slow", large(1))).getReader();
+  const reader = reading(await ask("slow", large(3))).getReader();
   let bytes = 0;
   for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
     bytes += chunk.value.byteLength;
     await untilServed(server, "slow");
   }
-  expect(bytes).toBeGreaterThan(1_000_000);
+  expect(bytes).toBeGreaterThan(3_000_000);
   expect(executor(server)).toMatchObject({ running: 0, waiting: 0 });
 });
 

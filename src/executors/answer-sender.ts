@@ -3,8 +3,11 @@
 import type { LightAnswer } from "./light-http.ts";
 import type { Say } from "./messages.ts";
 
-/** Bytes of an answer that travel unasked; the rest waits until the receiver has taken some. */
-export const ANSWER_WINDOW_BYTES = 256 * 1024;
+/**
+ * Bytes of an answer that travel unasked; the rest waits until the receiver has taken some, and until whatever the
+ * executor is busy with then has ended.
+ */
+export const ANSWER_WINDOW_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
 
 const NO_BYTES = new Uint8Array();

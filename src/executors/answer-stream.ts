@@ -22,11 +22,16 @@ export class AnswerStream {
   readonly #taken: Taken;
   readonly #options: AnswerStreamOptions;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #received = 0;
-  #consumed = 0;
-  #reported = 0;
+  /** What has come, and has not been asked for. */
+  readonly #chunks: Uint8Array[] = [];
+  /** Whether the reader waits for some. */
+  #wanted = false;
+  /** Whether nothing more is to come. */
+  #complete = false;
+  /** Bytes that were taken, and of which the executor does not know yet. */
+  #unreported = 0;
   #stall: ReturnType<typeof setTimeout> | undefined;
-  #allHere = false;
+  #ended = false;
 
   constructor(taken: Taken, options: AnswerStreamOptions) {
     this.#taken = taken;
@@ -36,24 +41,25 @@ export class AnswerStream {
         start: (controller) => {
           this.#controller = controller;
         },
-        pull: ({ desiredSize }) => this.#report(desiredSize ?? 0),
+        pull: () => {
+          this.#wanted = true;
+          this.#give();
+        },
         cancel: () => {
           taken.forget();
           this.#end();
         },
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: ANSWER_WINDOW_BYTES }),
+      // What the stream itself would hold would be nobody's: neither taken nor waiting.
+      { highWaterMark: 0 },
     );
     this.#watch();
   }
 
   push(chunk: Uint8Array, last: boolean): void {
-    if (!this.#controller) return;
-    this.#received += chunk.byteLength;
-    if (chunk.byteLength > 0) this.#controller.enqueue(chunk);
-    if (!last) return;
-    this.#controller.close();
-    this.#end();
+    if (chunk.byteLength > 0) this.#chunks.push(chunk);
+    this.#complete = last;
+    this.#give();
   }
 
   fail(error: unknown): void {
@@ -61,14 +67,27 @@ export class AnswerStream {
     this.#end();
   }
 
-  #report(desiredSize: number): void {
-    const consumed = this.#received - (ANSWER_WINDOW_BYTES - desiredSize);
-    if (consumed <= this.#consumed) return;
-    this.#consumed = consumed;
+  /** Gives the reader what it waits for, if that is there. */
+  #give(): void {
+    const controller = this.#controller;
+    if (!controller) return;
+    const chunk = this.#wanted ? this.#chunks.shift() : undefined;
+    if (chunk) {
+      this.#wanted = false;
+      controller.enqueue(chunk);
+      this.#report(chunk.byteLength);
+    }
+    if (!this.#complete || this.#chunks.length > 0) return;
+    controller.close();
+    this.#end();
+  }
+
+  #report(bytes: number): void {
     this.#watch();
-    if (consumed - this.#reported < REPORTED_BYTES) return;
-    this.#taken.more(consumed - this.#reported);
-    this.#reported = consumed;
+    this.#unreported += bytes;
+    if (this.#complete || this.#unreported < REPORTED_BYTES) return;
+    this.#taken.more(this.#unreported);
+    this.#unreported = 0;
   }
 
   #watch(): void {
@@ -83,9 +102,10 @@ export class AnswerStream {
   }
 
   #end(): void {
-    if (this.#allHere) return;
-    this.#allHere = true;
+    if (this.#ended) return;
+    this.#ended = true;
     this.#controller = undefined;
+    this.#chunks.length = 0;
     clearTimeout(this.#stall);
     this.#options.onEnd();
   }
