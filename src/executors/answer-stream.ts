@@ -57,6 +57,7 @@ export class AnswerStream {
   }
 
   push(chunk: Uint8Array, last: boolean): void {
+    if (this.#ended) return;
     if (chunk.byteLength > 0) this.#chunks.push(chunk);
     this.#complete = last;
     this.#give();
