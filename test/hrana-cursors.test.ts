@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { cursorText } from "./support/cursor-text.ts";
 import { CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
-import { runningServer, type RunningTestServer } from "./support/running-server.ts";
+import { BOTH_PLACES, runningServer, type RunningTestServer } from "./support/running-server.ts";
 
 const ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
 
@@ -32,10 +32,7 @@ async function open(server: RunningTestServer, ...steps: readonly object[]): Pro
   };
 }
 
-describe.each([
-  ["in the server's process", {}],
-  ["in an executor", { executors: { executors: 1 } }],
-])("%s", (_, where) => {
+describe.each(BOTH_PLACES)("%s", (_, where) => {
   test("rows of a statement without end come, others go on, and the end is the reader's", async () => {
     const server = await runningServer(where);
     const hrana = new HranaRequests(server);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { batch, CLOSE, execute, HranaRequests, integer, ok, step } from "./support/hrana-requests.ts";
 import type { TenantryOptions } from "../src/tenantry-options.ts";
-import { runningServer, type RunningTestServer } from "./support/running-server.ts";
+import { BOTH_PLACES, runningServer, type RunningTestServer } from "./support/running-server.ts";
 
 const INSERT = "INSERT INTO kept VALUES (?)";
 /** Steps of one statement, each with the next number. */
@@ -12,10 +12,7 @@ const inserts = (sql: string | number, count: number, from = 0): object[] =>
     stmt: { ...(typeof sql === "string" ? { sql } : { sql_id: sql }), args: [integer(from + index)] },
   }));
 
-describe.each([
-  ["in the server's process", {}],
-  ["in an executor", { executors: { executors: 1 } }],
-])("%s", (_, where) => {
+describe.each(BOTH_PLACES)("%s", (_, where) => {
   const start = async (
     sql = "CREATE TABLE kept (x INTEGER UNIQUE)",
     tenantry: Partial<TenantryOptions> = {},

@@ -7,6 +7,7 @@ import { MAX_SOCKET_UNANSWERED } from "../src/hrana/socket-session.ts";
 import { upgradesOf } from "../src/http/upgrades.ts";
 import { HranaSocket } from "./support/hrana-socket.ts";
 import {
+  BOTH_PLACES,
   runningServer,
   type RunningServerOptions,
   type RunningTestServer,
@@ -16,10 +17,7 @@ import { tempTenantry } from "./support/temp-folder.ts";
 const LARGE = "SELECT hex(zeroblob(200000)) AS x";
 const INSERT = "INSERT INTO customers (name) VALUES ('a')";
 
-describe.each<[string, RunningServerOptions]>([
-  ["in the server's process", {}],
-  ["in an executor", { executors: { executors: 1 } }],
-])("%s", (_, options) => {
+describe.each(BOTH_PLACES)("%s", (_, options) => {
   const serve = (more: RunningServerOptions = {}): Promise<RunningTestServer> =>
     runningServer({ ...options, ...more });
 

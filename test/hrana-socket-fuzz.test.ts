@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
-import { runningServer, type RunningServerOptions } from "./support/running-server.ts";
+import { BOTH_PLACES, runningServer } from "./support/running-server.ts";
 
 const sql = fc.constantFrom(
   "SELECT 1",
@@ -80,10 +80,7 @@ interface Answer {
   readonly error?: unknown;
 }
 
-test.each<[string, RunningServerOptions]>([
-  ["in the server's process", {}],
-  ["in an executor", { executors: { executors: 1 } }],
-])(
+test.each(BOTH_PLACES)(
   "any messages, %s, are answered, each once, or end the socket with a word; nothing stays behind",
   async (_, options) => {
     const server = await runningServer({

@@ -8,15 +8,13 @@ import { parseTenantId } from "../src/tenant-id.ts";
 import { step } from "./support/hrana-requests.ts";
 import { HranaSocket } from "./support/hrana-socket.ts";
 import {
+  BOTH_PLACES,
   runningServer,
   type RunningServerOptions,
   type RunningTestServer,
 } from "./support/running-server.ts";
 
-describe.each<[string, RunningServerOptions]>([
-  ["in the server's process", {}],
-  ["in an executor", { executors: { executors: 1 } }],
-])("%s", (_, options) => {
+describe.each(BOTH_PLACES)("%s", (_, options) => {
   const serve = (more: RunningServerOptions = {}): Promise<RunningTestServer> =>
     runningServer({ ...options, ...more });
 

@@ -13,7 +13,7 @@ import { parseTenantId } from "../src/tenant-id.ts";
 import { cursorText } from "./support/cursor-text.ts";
 import { AUTOCOMMIT, batch, CLOSE, execute, HranaRequests, integer, step } from "./support/hrana-requests.ts";
 import { HranaSocket } from "./support/hrana-socket.ts";
-import { expectError, runningServer, type RunningServerOptions } from "./support/running-server.ts";
+import { BOTH_PLACES, expectError, runningServer } from "./support/running-server.ts";
 
 const insert = (name: string): object =>
   execute("INSERT INTO customers (name) VALUES (?)", [{ type: "text", value: name }]);
@@ -276,50 +276,51 @@ test("only a transaction's own baton goes past those who wait for its end", asyn
   expect(await hrana.value(COUNT)).toEqual(integer(writers.length));
 });
 
-test.each<[string, RunningServerOptions]>([
-  ["in the server's process", {}],
-  ["in an executor", { executors: { executors: 1 } }],
-])("those who wait for a transaction never keep it from its end, %s", SLOWLY, async (_, options) => {
-  const server = await runningServer({
-    ...options,
-    tenantry: { transactionTimeoutMs: 60_000 },
-    app: { maxInFlight: 2 },
-  });
-  const hrana = new HranaRequests(server);
-  // Where something else fails first, nobody is left to hear of them.
-  const inserts = (...names: readonly string[]): Promise<unknown> => {
-    const all = Promise.all(names.map((name) => hrana.pipeline(null, insert(name), CLOSE)));
-    all.catch(() => {});
-    return all;
-  };
-  const begun = await hrana.pipeline(null, execute("BEGIN IMMEDIATE"), insert("a"));
-  const socket = await HranaSocket.greeted(server);
-  const waiting = inserts("b", "c");
-  await vi.waitFor(async () => {
-    const refused = await server.query("acme", "SELECT 1");
-    expectError(refused, "TOO_MANY_REQUESTS");
-  }, PATIENTLY);
-  // Nor does anybody else come in so: not without a baton, nor with that of no transaction, nor with a made up one.
-  for (const baton of [null, `${begun.baton?.slice(0, -2)}AA`]) {
-    const { status, body } = await hrana.post("/v2/pipeline", { baton, requests: [insert("x")] });
-    expect([status, body.code]).toEqual([429, "TOO_MANY_REQUESTS"]);
-  }
-  const went = await hrana.pipeline(begun.baton, insert("d"));
-  await hrana.pipeline(went.baton, execute("COMMIT"), CLOSE);
-  await waiting;
-  expect(await hrana.value(COUNT)).toEqual(integer(4));
+test.each(BOTH_PLACES)(
+  "those who wait for a transaction never keep it from its end, %s",
+  SLOWLY,
+  async (_, options) => {
+    const server = await runningServer({
+      ...options,
+      tenantry: { transactionTimeoutMs: 60_000 },
+      app: { maxInFlight: 2 },
+    });
+    const hrana = new HranaRequests(server);
+    // Where something else fails first, nobody is left to hear of them.
+    const inserts = (...names: readonly string[]): Promise<unknown> => {
+      const all = Promise.all(names.map((name) => hrana.pipeline(null, insert(name), CLOSE)));
+      all.catch(() => {});
+      return all;
+    };
+    const begun = await hrana.pipeline(null, execute("BEGIN IMMEDIATE"), insert("a"));
+    const socket = await HranaSocket.greeted(server);
+    const waiting = inserts("b", "c");
+    await vi.waitFor(async () => {
+      const refused = await server.query("acme", "SELECT 1");
+      expectError(refused, "TOO_MANY_REQUESTS");
+    }, PATIENTLY);
+    // Nor does anybody else come in so: not without a baton, nor with that of no transaction, nor with a made up one.
+    for (const baton of [null, `${begun.baton?.slice(0, -2)}AA`]) {
+      const { status, body } = await hrana.post("/v2/pipeline", { baton, requests: [insert("x")] });
+      expect([status, body.code]).toEqual([429, "TOO_MANY_REQUESTS"]);
+    }
+    const went = await hrana.pipeline(begun.baton, insert("d"));
+    await hrana.pipeline(went.baton, execute("COMMIT"), CLOSE);
+    await waiting;
+    expect(await hrana.value(COUNT)).toEqual(integer(4));
 
-  const stream = await socket.stream(1);
-  await stream("BEGIN IMMEDIATE");
-  const more = inserts("e", "f");
-  await vi.waitFor(
-    async () => expectError(await server.query("acme", "SELECT 1"), "TOO_MANY_REQUESTS"),
-    PATIENTLY,
-  );
-  expect(await stream("COMMIT")).toMatchObject({ rows: [] });
-  await more;
-  expect(await hrana.value(COUNT)).toEqual(integer(6));
-});
+    const stream = await socket.stream(1);
+    await stream("BEGIN IMMEDIATE");
+    const more = inserts("e", "f");
+    await vi.waitFor(
+      async () => expectError(await server.query("acme", "SELECT 1"), "TOO_MANY_REQUESTS"),
+      PATIENTLY,
+    );
+    expect(await stream("COMMIT")).toMatchObject({ rows: [] });
+    await more;
+    expect(await hrana.value(COUNT)).toEqual(integer(6));
+  },
+);
 
 test("a batch of statements that fail lets others have their turn as any other does", async () => {
   const { tenants } = (await runningServer()).tenantry;

@@ -20,8 +20,8 @@ export interface BackupTableOptions {
   readonly db: SqlRunner;
   readonly cache: RowCache<TenantRecord>;
   readonly clock: () => number;
-  /** Waits until nobody holds for true what was read before. */
-  readonly seenByOthers: () => Promise<void>;
+  /** Waits for a change, and until nobody holds for true what was read before it. */
+  readonly seen: <T>(change: Promise<T>) => Promise<T>;
 }
 
 /**
@@ -76,9 +76,8 @@ export class BackupTable {
     const sql = `UPDATE tenants SET backup_state = 'settling'
       WHERE id = ? AND incarnation = ? AND backup_state = 'dirty' AND state <> 'deleted'
       RETURNING ${TENANT_COLUMNS}`;
-    const settles = (await this.#change(tenant.id, sql, [tenant.id, tenant.incarnation])) !== undefined;
-    if (settles) await this.#options.seenByOthers();
-    return settles;
+    const settled = this.#change(tenant.id, sql, [tenant.id, tenant.incarnation]);
+    return (await this.#options.seen(settled)) !== undefined;
   }
 
   /**

@@ -254,20 +254,15 @@ export async function openCatalog({
   const aliases = new AliasTable({ db: handle, cache: hosts, clock });
   const keys = new KeyTable({ db: handle, cache: keyRows, clock });
 
-  const backups = new BackupTable({
-    db: handle,
-    cache: rows,
-    clock,
-    seenByOthers: () => freshness.seenByOthers(),
-  });
-
-  let ownChanges = 0;
-  const counted = <T>(change: Promise<T>): Promise<T> => change.finally(() => ownChanges++);
   const seen = async <T>(change: Promise<T>): Promise<T> => {
     const result = await change;
     await freshness.seenByOthers();
     return result;
   };
+  const backups = new BackupTable({ db: handle, cache: rows, clock, seen });
+
+  let ownChanges = 0;
+  const counted = <T>(change: Promise<T>): Promise<T> => change.finally(() => ownChanges++);
   let generation = freshness.generation;
   let closing: Promise<void> | undefined;
   const whileOpen = (): void => {

@@ -21,6 +21,7 @@ export class AnswerStream {
   readonly readable: ReadableStream<Uint8Array>;
   readonly #taken: Taken;
   readonly #options: AnswerStreamOptions;
+  /** Undefined once it has ended. */
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** What has come, and has not been asked for. */
   readonly #chunks: Uint8Array[] = [];
@@ -31,7 +32,6 @@ export class AnswerStream {
   /** Bytes that were taken, and of which the executor does not know yet. */
   #unreported = 0;
   #stall: ReturnType<typeof setTimeout> | undefined;
-  #ended = false;
 
   constructor(taken: Taken, options: AnswerStreamOptions) {
     this.#taken = taken;
@@ -41,9 +41,9 @@ export class AnswerStream {
         start: (controller) => {
           this.#controller = controller;
         },
-        pull: () => {
+        pull: (controller) => {
           this.#wanted = true;
-          this.#give();
+          this.#give(controller);
         },
         cancel: () => {
           taken.forget();
@@ -57,10 +57,10 @@ export class AnswerStream {
   }
 
   push(chunk: Uint8Array, last: boolean): void {
-    if (this.#ended) return;
+    if (!this.#controller) return;
     if (chunk.byteLength > 0) this.#chunks.push(chunk);
     this.#complete = last;
-    this.#give();
+    this.#give(this.#controller);
   }
 
   fail(error: unknown): void {
@@ -69,9 +69,7 @@ export class AnswerStream {
   }
 
   /** Gives the reader what it waits for, if that is there. */
-  #give(): void {
-    const controller = this.#controller;
-    if (!controller) return;
+  #give(controller: ReadableStreamDefaultController<Uint8Array>): void {
     const chunk = this.#wanted ? this.#chunks.shift() : undefined;
     if (chunk) {
       this.#wanted = false;
@@ -103,8 +101,7 @@ export class AnswerStream {
   }
 
   #end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (!this.#controller) return;
     this.#controller = undefined;
     this.#chunks.length = 0;
     clearTimeout(this.#stall);

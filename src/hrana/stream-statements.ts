@@ -56,12 +56,13 @@ export interface Reading {
   readonly inspection: Inspection;
 }
 
-/** A write of a batch that is of the same one again and again, and how long that may go on. */
-interface Repeated {
+/** A statement that may be run: batches are of the same one again and again. */
+interface Admitted {
   readonly sql: string;
   readonly inspection: Inspection;
-  readonly repeat: Repeat;
-  msLeft: number;
+  /** What runs it again, and for how many milliseconds of it, where nothing has to be asked for that. */
+  repeat: Repeat | undefined;
+  repeatMs: number;
 }
 
 /** A request that is being answered: what it may use, and how much of it is left. */
@@ -73,10 +74,8 @@ export interface Work {
   readonly entries: boolean;
   bytesLeft: number;
   sliceEnd: number;
-  /** The last statement: batches are of the same one again and again. */
-  admitted: { readonly sql: string; readonly inspection: Inspection } | undefined;
-  /** What runs the last statement again. */
-  repeated: Repeated | undefined;
+  /** The last statement. */
+  admitted: Admitted | undefined;
   /** How a statement whose rows nobody writes down as they come is run: one object for all of them. */
   readonly options: { -readonly [Name in keyof RunOptions]: RunOptions[Name] };
 }
@@ -106,10 +105,11 @@ export class StreamStatements {
   #runText(sql: string, stmt: Stmt, work: Work): MaybePromise<Done> {
     const { access, options } = work;
     const { wantRows } = stmt;
-    const setting = sql === work.admitted?.sql ? undefined : foreignKeysSetting(sql);
-    if (setting) return this.#setForeignKeys(setting.on, access);
     const again = sql === work.admitted?.sql;
-    const inspection = this.#admit(sql, work);
+    const setting = again ? undefined : foreignKeysSetting(sql);
+    if (setting) return this.#setForeignKeys(setting.on, access);
+    const admitted = this.#admit(sql, work);
+    const { inspection } = admitted;
     const params = parametersFor(stmt, sql, access);
     options.first = !wantRows;
     options.readOnly = inspection.needs === "read";
@@ -122,21 +122,22 @@ export class StreamStatements {
     }
     const running = this.#connection.runNow(statement, sink ? { ...options, sink } : options);
     if (running instanceof Promise) return whenRun(running, work, rest);
-    const repeat = again && inspection.kind === "write" ? this.#connection.repeat(sql) : undefined;
-    if (repeat) work.repeated = { sql, inspection, repeat, msLeft: REPEAT_MS };
+    if (again && inspection.kind === "write") {
+      admitted.repeat = this.#connection.repeat(sql);
+      admitted.repeatMs = REPEAT_MS;
+    }
     return { result: running, inspection, wantRows, sink };
   }
 
   /** @throws {TenantryError} where it may not be run, or not now */
-  #admit(sql: string, work: Work): Inspection {
-    const { admitted, access } = work;
-    const known = sql === admitted?.sql;
-    const inspection = known ? admitted.inspection : inspectForStream(sql, access.guard);
+  #admit(sql: string, work: Work): Admitted {
+    const { access } = work;
+    const known = work.admitted?.sql === sql ? work.admitted : undefined;
+    const inspection = known?.inspection ?? inspectForStream(sql, access.guard);
     this.#connection.assertNotLost(inspection, sql);
-    if (known) return inspection;
+    if (known) return known;
     access.authorize(inspection.needs);
-    work.admitted = { sql, inspection };
-    return inspection;
+    return (work.admitted = { sql, inspection, repeat: undefined, repeatMs: 0 });
   }
 
   async #runLater(statement: Statement, work: Work, rest: RestOfDone): Promise<Done> {
@@ -159,7 +160,7 @@ export class StreamStatements {
     const { access } = work;
     let sql = this.#stored.text(stmt.sql);
     if (!stmt.wantRows || !access.sessions || foreignKeysSetting(sql)) return undefined;
-    const inspection = this.#admit(sql, work);
+    const { inspection } = this.#admit(sql, work);
     if (inspection.kind !== "read") return undefined;
     await this.#connection.pin(access.openSession);
     const options = { ...work.options, first: false, readOnly: true, maxBytes: Math.max(0, work.bytesLeft) };
@@ -194,14 +195,15 @@ export class StreamStatements {
 
 /** What a statement gives that is run once more, as the last one was; undefined where it has to be asked for anew. */
 function repeated(sql: string, { args, namedArgs, wantRows }: Stmt, work: Work): Done | undefined {
-  const last = work.repeated;
-  if (last?.sql !== sql || namedArgs.length > 0 || args.length > work.access.maxParameters) return undefined;
+  const last = work.admitted;
+  const repeat = last?.sql === sql ? last.repeat : undefined;
+  if (!last || !repeat || namedArgs.length > 0 || args.length > work.access.maxParameters) return undefined;
   // What fails is not repeated: it takes no time, of which there may be any number.
-  work.repeated = undefined;
-  const result = last.repeat(args);
+  last.repeat = undefined;
+  const result = repeat(args);
   if (!result) return undefined;
-  last.msLeft -= result.meta.duration;
-  if (last.msLeft > 0) work.repeated = last;
+  last.repeatMs -= result.meta.duration;
+  if (last.repeatMs > 0) last.repeat = repeat;
   return { result, inspection: last.inspection, wantRows, sink: undefined };
 }
 
@@ -227,7 +229,6 @@ export function newWork(access: StreamAccess, shares: boolean, entries = false):
     bytesLeft: access.maxResponseBytes,
     sliceEnd: performance.now() + SLICE_MS,
     admitted: undefined,
-    repeated: undefined,
     options: { rows: "arrays", integers: "bigint", details: true, maxRows: access.maxRows },
   };
 }

@@ -75,6 +75,12 @@ export interface RunningTestServer {
   close(): Promise<void>;
 }
 
+/** Where tenants' SQL may run, for `describe.each()`. */
+export const BOTH_PLACES: readonly [name: string, where: Pick<RunningServerOptions, "executors">][] = [
+  ["in the server's process", {}],
+  ["in an executor", { executors: { executors: 1 } }],
+];
+
 /** A server until the test ends. */
 export async function runningServer({
   data,
