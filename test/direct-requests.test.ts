@@ -1,79 +1,22 @@
 // Owns that requests which pass by the framework are answered as it answers them, and that they do pass by.
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { listen, type RunningServer } from "../src/http/listen.ts";
+import { listen } from "../src/http/listen.ts";
 import { executor, sharedServer, tenants, untilRunning, untilServed } from "./support/executor-requests.ts";
+import { answerOf, bothWays, type BothWays, get, pipeline, post, sql } from "./support/raw-requests.ts";
 
 const shared = sharedServer({ executors: { executors: 1 } });
-let framed: RunningServer;
-let taken: string[];
-/** Those that a request came on. */
-let connections: Socket[] = [];
-let direct: RunningServer;
+let ways: BothWays;
 
 beforeAll(async () => {
   const { tenantry, pool } = shared.server;
-  const app = tenantry.app({ pool: pool! });
-  framed = await listen(app.hono.fetch, { port: 0, sockets: app.sockets });
-  direct = await listen(app.hono.fetch, {
-    port: 0,
-    direct: (incoming, outgoing) => {
-      const { method, url, socket } = incoming;
-      connections.push(socket);
-      const took = app.direct!(incoming, outgoing);
-      if (took) taken.push(`${method} ${url}`);
-      return took;
-    },
-  });
+  ways = await bothWays(tenantry.app({ pool: pool! }));
   await tenants(shared.server, "acme", "globex");
   await shared.server.query("acme", "INSERT INTO customers VALUES (1, 'Ann', 'a@x'), (2, 'Bö', NULL)");
 });
-afterAll(async () => {
-  await Promise.all([framed.close(0), direct.close(0)]);
-});
+afterAll(() => ways.close());
 
-/** Sends text as it is, and reads until the server ends the connection, as the text asks. */
-async function answerOf(server: RunningServer, text: string): Promise<string> {
-  const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  // A connection that the server breaks off has its answer all the same.
-  socket.on("error", () => {});
-  socket.write(text, "latin1");
-  await once(socket, "close");
-  return Buffer.concat(chunks).toString();
-}
-
-/** What was answered, head by head, without what differs from moment to moment or is only written otherwise. */
-function comparable(answer: string): string {
-  return answer
-    .replaceAll(/("\w*duration\w*"):[\d.e-]+/g, "$1:0")
-    .replaceAll(/HTTP\/1\.1 [^]*?\r\n\r\n/g, (head) =>
-      head
-        .toLowerCase()
-        .split("\r\n")
-        .filter((line) => !/^(?:date|content-length):/.test(line))
-        .toSorted()
-        .join("\n"),
-    );
-}
-
-async function answers(text: string): Promise<{ framed: string; direct: string; taken: string[] }> {
-  taken = [];
-  const both = [await answerOf(framed, text), await answerOf(direct, text)].map(comparable);
-  return { framed: both[0]!, direct: both[1]!, taken };
-}
-
-const HEAD = "Host: localhost\r\nConnection: close\r\n";
-const get = (target: string, more = ""): string => `GET ${target} HTTP/1.1\r\n${HEAD}${more}\r\n`;
-const post = (target: string, body: string, more = "Content-Type: application/json\r\n"): string => {
-  const length = Buffer.byteLength(body, "latin1");
-  return `POST ${target} HTTP/1.1\r\n${HEAD}${more}Content-Length: ${length}\r\n\r\n${body}`;
-};
-const sql = (text: string): string => JSON.stringify({ sql: text });
-const pipeline = (text: string): string =>
-  JSON.stringify({ baton: null, requests: [{ type: "execute", stmt: { sql: text } }, { type: "close" }] });
 const LARGE =
   "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000) SELECT hex(i) AS h FROM n";
 
@@ -100,7 +43,7 @@ test.each([
       "Content-Type: application/json\r\nPrefer: resolution=merge-duplicates,return=minimal\r\n",
     ),
   ],
-  ["a deletion of nothing", `DELETE /t/acme/rest/customers?id=eq.9 HTTP/1.1\r\n${HEAD}\r\n`],
+  ["a deletion of nothing", get("/t/acme/rest/customers?id=eq.9").replace("GET", "DELETE")],
   ["a method that it does not take", get("/t/acme/query")],
   ["a batch", post("/t/acme/batch", `[${sql("SELECT 1 AS one")},${sql("SELECT 2 AS two")}]`)],
   ["a pipeline", post("/t/acme/v2/pipeline", pipeline("SELECT 1"))],
@@ -123,7 +66,7 @@ test.each([
       get("/t/acme/rest/customers?id=eq.1"),
   ],
 ])("%s passes by the framework, and is answered the same", async (_, text) => {
-  const answer = await answers(text);
+  const answer = await ways.answers(text);
   expect(answer.direct).toBe(answer.framed);
   expect(answer.direct).toMatch(/http\/1\.1 [2345]\d\d /);
   expect(answer.taken.length).toBeGreaterThan(0);
@@ -169,7 +112,7 @@ test.each([
   ["a large body", post("/t/acme/query", JSON.stringify({ sql: `SELECT 1 -- ${"x".repeat(70_000)}` }))],
   ["a body of GET", post("/t/acme/rest/customers", "{}").replace("POST", "GET")],
 ])("%s is left to the framework", async (_, text) => {
-  const answer = await answers(text);
+  const answer = await ways.answers(text);
   expect(answer.taken).toEqual([]);
   expect(answer.direct).toBe(answer.framed);
   expect(answer.direct).toMatch(/http\/1\.1 [2345]\d\d /);
@@ -186,8 +129,8 @@ test("an application that takes shorter bodies than its executors is not passed 
 });
 
 test("who goes away while it sends, or while it reads, leaves nothing behind", async () => {
-  taken = [];
-  const port = Number(new URL(direct.url).port);
+  ways.taken = [];
+  const port = Number(new URL(ways.direct.url).port);
   const cut = post("/t/acme/query", sql("SELECT 1")).slice(0, -3);
   for (const [text, answered] of [
     [cut, false],
@@ -203,19 +146,19 @@ test("who goes away while it sends, or while it reads, leaves nothing behind", a
   }
   await untilServed(shared.server);
   await untilRunning(shared.server, 0);
-  expect(taken.filter((one) => one === "POST /t/acme/query")).toHaveLength(10);
+  expect(ways.taken.filter((one) => one === "POST /t/acme/query")).toHaveLength(10);
 });
 
 test("an answer whose executor ends in the midst of it breaks off, and others are answered", async () => {
   const { server } = shared;
   const huge = post("/t/acme/query", sql("SELECT hex(zeroblob(8000000)) AS h"));
-  connections = [];
-  const socket = connect(Number(new URL(direct.url).port), "127.0.0.1");
+  ways.connections = [];
+  const socket = connect(Number(new URL(ways.direct.url).port), "127.0.0.1");
   socket.on("error", () => {});
   socket.write(huge);
   const [begun] = (await once(socket, "data")) as [Buffer];
   socket.pause();
-  const [connection] = connections;
+  const [connection] = ways.connections;
   const given = once(connection!, "close");
   // What is on its way has filled all that there is between the two.
   let looks = 0;

@@ -87,14 +87,23 @@ class PipelineReader {
       return { type: "store_sql", sqlId, sql };
     }
     this.#expect('{"type":"batch","batch":{"steps":[');
-    let last: Stmt | undefined;
-    const batch = this.#list((before) => {
-      const step = (last && this.#stepLike(last, before)) ?? this.#step(before);
-      last = step.stmt;
-      return step;
-    });
+    const batch = this.#steps();
     this.#expect("}}");
     return { type: "batch", batch };
+  }
+
+  /** The steps of a batch, from behind their bracket to behind its end. */
+  #steps(): Batch {
+    const steps: Batch[number][] = [];
+    if (this.#skip("]")) return steps;
+    let last: Stmt | undefined;
+    do {
+      const step = (last && this.#stepLike(last, steps.length)) ?? this.#step(steps.length);
+      last = step.stmt;
+      steps.push(step);
+    } while (this.#skip(","));
+    this.#expect("]");
+    return steps;
   }
 
   /**
@@ -113,9 +122,10 @@ class PipelineReader {
     const after = first ?? second;
     const step = after === undefined ? undefined : Number(after);
     if (step !== undefined && step >= before) throw UNUSUAL;
-    const args: HranaValue[] = [];
-    for (let at = FIRST_VALUE; at < behindValues; at += GROUPS_OF_VALUE) {
-      args.push(match[at] ?? valueOf(match[at + 1], match[at + 2]));
+    // As long as it will be: one that grows takes room for seventeen.
+    const args = new Array<HranaValue>(length);
+    for (let n = 0, at = FIRST_VALUE; n < length; n++, at += GROUPS_OF_VALUE) {
+      args[n] = match[at] ?? valueOf(match[at + 1], match[at + 2]);
     }
     this.#at = pattern.lastIndex;
     const [sqlId, sql] = [match[2], match[3]];
@@ -286,11 +296,11 @@ class PipelineReader {
     return at - start;
   }
 
-  /** A list, from behind its bracket to behind its end. @param item is told how many come before it */
-  #list<T>(item: (before: number) => T): T[] {
+  /** A list, from behind its bracket to behind its end. */
+  #list<T>(item: () => T): T[] {
     const items: T[] = [];
     if (this.#skip("]")) return items;
-    do items.push(item(items.length));
+    do items.push(item());
     while (this.#skip(","));
     this.#expect("]");
     return items;

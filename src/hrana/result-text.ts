@@ -122,5 +122,7 @@ function endText({ result: { details, meta }, inspection: { verb, explain } }: D
   const changes = inserts || (!explain && (verb === "UPDATE" || verb === "DELETE"));
   const count = changes ? (details?.changes ?? meta.changes) : 0;
   if (!inserts) return `"affected_row_count":${count},"last_insert_rowid":null`;
-  return `"affected_row_count":${count},"last_insert_rowid":"${details?.lastRowId ?? meta.last_row_id}"`;
+  // Writing a bigint takes twice the time of a number.
+  const rowId = Number.isSafeInteger(meta.last_row_id) ? meta.last_row_id : (details?.lastRowId ?? meta.last_row_id);
+  return `"affected_row_count":${count},"last_insert_rowid":"${rowId}"`;
 }

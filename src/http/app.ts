@@ -16,6 +16,7 @@ import { type AppOptions, type AppSettings, appSettings } from "./app-options.ts
 import { authorize } from "./authorize.ts";
 import { BOOKMARK_HEADER } from "./bookmark-header.ts";
 import { databaseRoutes } from "./database-routes.ts";
+import { type DirectAnswers, pipelineAnswers } from "./direct-answers.ts";
 import type { AdminEnv, TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
@@ -26,10 +27,11 @@ import { type GoesOn, goesOnWith } from "./open-transaction.ts";
 import { adminOpenApi, ROUTES } from "./openapi/admin-openapi.ts";
 import { createTenantResolver, headersOf, type TenantResolver } from "./resolve-tenant.ts";
 import { remoteAddressOf } from "./remote-address.ts";
+import type { TenantDatabases } from "./request-database.ts";
 import { routeLabel } from "./route-label.ts";
 import type { OnInternalError } from "./shown-error.ts";
 import type { TenantRate } from "./tenant-rate.ts";
-import { tenantRoutes } from "./tenant-routes.ts";
+import { tenantPipelines, tenantRoutes } from "./tenant-routes.ts";
 import { tenantContext } from "./tenant-context.ts";
 
 export type { AppOptions };
@@ -75,6 +77,8 @@ export interface App {
   readonly control: Hono;
   /** How a request gets in, for what comes on other ways: see served-app.ts. */
   readonly door: Door;
+  /** What is answered the same without the routes; only where tenants' requests run in this process. */
+  readonly directAnswers?: DirectAnswers;
 }
 
 /** What every way in shares, so that a tenant's limits hold over all of them together. */
@@ -173,7 +177,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   });
   const inFlight = new InFlight(settings.maxInFlight);
   const goesOn = goesOnWith(settings.batonKey);
-  const limits = { maxRows, maxResponseBytes, maxBodyBytes };
+  const databases: TenantDatabases = { tenants, limits: { maxRows, maxResponseBytes, maxBodyBytes } };
   const onTenant = (tenant: string): void => metrics?.tenant(tenant);
   const admit = admission({
     access,
@@ -186,7 +190,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
     inFlight,
     goesOn,
     onTenant,
-    ...(!parts.forward && { database: { tenants, limits } }),
+    ...(!parts.forward && { database: databases }),
   });
   const document = adminOpenApi({
     routes: [...ROUTES, ...(parts.moreDescribed ?? []), ...(namespaces?.described ?? [])].filter(
@@ -199,17 +203,21 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   hono.route("/", probes);
   hono.route("/t/:tenant", probes);
   for (const path of paths) hono.use(path, context as never);
+  let directAnswers: DirectAnswers | undefined;
   if (parts.forward) {
     // Only what the context was made for: any other path is nobody's.
     const handler = parts.forward(settings);
     for (const path of paths) hono.all(path, handler as never);
   } else {
-    const ofTenant = tenantRoutes(settings, tenants, parts.moreTenantRoutes);
+    const pipelines = tenantPipelines(settings, tenants);
+    const ofTenant = tenantRoutes({ settings, pipelines, more: parts.moreTenantRoutes });
+    directAnswers = pipelineAnswers(pipelines, databases);
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }
   const door = { admit, resolver, inFlight, goesOn, onTenant, settings };
-  return { hono, access, door, control: controlApp(administration, onInternalError) };
+  const control = controlApp(administration, onInternalError);
+  return { hono, access, door, control, ...(directAnswers && { directAnswers }) };
 }
 
 /** Whether a described route of `/admin` is one of `hono`'s: not every runtime has all of them. */

@@ -16,6 +16,7 @@ import { findTenant } from "../tenants/find-tenant.ts";
 import { actorOf, checkBody, tenantOf } from "./admin-routes.ts";
 import type { AppSettings } from "./app-options.ts";
 import type { AdminEnv, TenantryEnv } from "./env.ts";
+import { HranaPipelines } from "./hrana-pipelines.ts";
 import { hranaProbes, hranaRoutes } from "./hrana-routes.ts";
 import { readJson } from "./read-body.ts";
 
@@ -63,13 +64,15 @@ export function databaseRoutes({ tenants, lifecycle, settings }: DatabaseRoutesO
   database.route("/", hranaProbes());
   database.route(
     "/",
-    hranaRoutes({
-      guard: createGuard({ maxSqlBytes, internalTables: true }),
-      openSession: (id) => openSession(tenants, id),
-      maxParameters,
-      batonKey: settings.batonKey,
-      onInternalError: settings.onInternalError,
-    }),
+    hranaRoutes(
+      new HranaPipelines({
+        guard: createGuard({ maxSqlBytes, internalTables: true }),
+        openSession: (id) => openSession(tenants, id),
+        maxParameters,
+        batonKey: settings.batonKey,
+      }),
+      settings.onInternalError,
+    ),
   );
 
   const routes = new Hono<AdminEnv>()

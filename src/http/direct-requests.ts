@@ -1,13 +1,12 @@
-// Owns requests that are only handed to an executor, on their way between node:http and that: without what a framework
-// makes of them, which is half of what they cost here (decisions/095).
+// Owns requests that need no framework, on their way between node:http and what answers them: what a framework makes
+// of one is half of what it costs the server's process where an executor answers it (decisions/095).
 // Leaves whatever is unusual about a request to the application, which answers all of them, and these the same.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { PooledAnswer } from "../executors/executor-pool.ts";
 import { freeBytes } from "../free-bytes.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Door } from "./app.ts";
+import type { DirectAnswer, DirectAnswers } from "./direct-answers.ts";
 import { errorAnswer } from "./error-response.ts";
-import type { Forward } from "./forward.ts";
 import { isHranaPath } from "./hrana-routes.ts";
 import { routeLabel } from "./route-label.ts";
 
@@ -17,49 +16,35 @@ export type DirectRequests = (incoming: IncomingMessage, outgoing: ServerRespons
 /** What {@link directRequests} is made from. */
 export interface DirectRequestsParts {
   readonly door: Door;
-  readonly forward: Forward;
+  readonly answers: DirectAnswers;
   /** Told of each request. */
   readonly metrics?: Metrics;
 }
 
 /** Bytes of a body that is read before anybody is asked whether its sender may come in. */
 const MOST_BODY_BYTES = 64 * 1024;
-const METHODS: ReadonlySet<string> = new Set(["GET", "POST", "PATCH", "PUT", "DELETE"]);
-/** Targets that a URL parser leaves as they are: nothing encoded in the path, nor dots alone. */
-const TARGET =
-  /^\/t\/[a-z0-9_-]+\/(?:rest\/[\w!$&()*+,;=:@~-][\w!$&()*+,;=:@~.-]*|query|batch|v[23]\/pipeline)(?:\?[\w%!$&()*+,;=:@~./?-]*)?$/;
 const BYTE_ORDER_MARK = 0xfeff;
 /** Names without a port, or with one that there is. */
 const HOST = /^[a-z0-9._-]+(?::(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}))?$/;
 
-/** What is sent back. */
-type Answer = Pick<PooledAnswer, "status" | "headers" | "body">;
-
 /** Makes what takes requests to tenants' rows and statements. */
-export function directRequests({ door, forward, metrics }: DirectRequestsParts): DirectRequests {
+export function directRequests({ door, answers, metrics }: DirectRequestsParts): DirectRequests {
   const { onInternalError } = door.settings;
   const maxBodyBytes = Math.min(MOST_BODY_BYTES, door.settings.maxBodyBytes);
 
-  const answer = async (incoming: IncomingMessage, body: string | undefined): Promise<Answer> => {
+  const answer = async (incoming: IncomingMessage, body: string | undefined): Promise<DirectAnswer> => {
     const { method, url, headers } = incoming as { method: string; url: string } & IncomingMessage;
     const header = (name: string): string | undefined => headers[name] as string | undefined;
-    const { caller, tenant, record } = await door.admit(url, header, incoming.socket.remoteAddress);
+    const admitted = await door.admit(url, header, incoming.socket.remoteAddress);
+    const { tenant, record } = admitted;
     door.onTenant(tenant);
     const { inFlight, goesOn } = door;
-    const path = url.slice("/t/".length + tenant.length);
+    const base = `/t/${tenant}`;
+    const path = url.slice(base.length);
     const past = inFlight.full(tenant) && isHranaPath(path) && (await goesOn(body ?? "", record.incarnation));
     inFlight.enter(tenant, past);
     try {
-      return await forward({
-        tenant,
-        caller,
-        incarnation: record.incarnation,
-        statementTimeoutMs: record.statementTimeoutMs ?? undefined,
-        method,
-        url: { base: `/t/${tenant}`, path },
-        header,
-        body,
-      });
+      return await answers.answer({ admitted, method, base, path, header, body });
     } finally {
       inFlight.leave(tenant);
     }
@@ -86,17 +71,17 @@ export function directRequests({ door, forward, metrics }: DirectRequestsParts):
   };
 
   return (incoming, outgoing) => {
-    if (!isPlain(incoming, maxBodyBytes)) return false;
+    const { method, url } = incoming as { method: string; url: string } & IncomingMessage;
+    if (!answers.methods.has(method) || !answers.target.test(url) || !isPlain(incoming, maxBodyBytes))
+      return false;
     // Its sender is gone, or what answers it: who reads it sees that it breaks off, and the log why an executor ended.
     respond(incoming, outgoing).catch(() => outgoing.destroy());
     return true;
   };
 }
 
-function isPlain({ method, url, headers, rawHeaders }: IncomingMessage, maxBodyBytes: number): boolean {
+function isPlain({ method, headers, rawHeaders }: IncomingMessage, maxBodyBytes: number): boolean {
   return (
-    METHODS.has(method!) &&
-    TARGET.test(url!) &&
     HOST.test(headers.host ?? "") &&
     // No header comes twice.
     Object.keys(headers).length * 2 === rawHeaders.length &&

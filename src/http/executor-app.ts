@@ -12,7 +12,7 @@ import { errorResponse } from "./error-response.ts";
 import { unanswered } from "./not-found.ts";
 import { type StreamHost, streamHost } from "./stream-host.ts";
 import { dumpRoutes } from "./dump-routes.ts";
-import { tenantRoutes } from "./tenant-routes.ts";
+import { tenantPipelines, tenantRoutes } from "./tenant-routes.ts";
 
 /** What the main process has found out about a request. */
 export interface ResolvedRequest {
@@ -52,7 +52,11 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
     });
     await next();
   });
-  const routes = tenantRoutes(settings, tenants, dumpRoutes(tenants));
+  const routes = tenantRoutes({
+    settings,
+    pipelines: tenantPipelines(settings, tenants),
+    more: dumpRoutes(tenants),
+  });
   hono.route("/t/:tenant", routes);
   hono.route("/", routes);
   return {

@@ -3,6 +3,7 @@
 import type { HonoRequest } from "hono";
 import type { CountedBody } from "./body-budget.ts";
 import { LIBSQL_CLIENT_HEADER } from "./browser-guard.ts";
+import type { HeaderGetter } from "./resolve-tenant.ts";
 import { TenantryError } from "../tenantry-error.ts";
 
 /** Bytes of a refused body that are read all the same. */
@@ -20,7 +21,7 @@ export async function readJson(request: HonoRequest, maxBytes: number): Promise<
 
 /** The body of a request that says it is JSON, unread. @throws {TenantryError} but for `INVALID_JSON` as {@link readJson} */
 export async function readJsonText(request: HonoRequest, maxBytes: number): Promise<string> {
-  assertJson(request);
+  assertJson((name) => request.header(name));
   return readText(request, maxBytes);
 }
 
@@ -28,7 +29,7 @@ export async function readJsonText(request: HonoRequest, maxBytes: number): Prom
 export async function readOptionalJson(request: HonoRequest, maxBytes: number): Promise<unknown> {
   const text = await readText(request, maxBytes);
   if (text === "") return undefined;
-  assertJson(request);
+  assertJson((name) => request.header(name));
   return parseJson(text);
 }
 
@@ -131,9 +132,10 @@ async function readStream(
   return text + decoder.decode();
 }
 
-function assertJson(request: HonoRequest): void {
-  const type = request.header("content-type");
-  if (type === undefined ? request.header(LIBSQL_CLIENT_HEADER) : JSON_TYPE.test(type)) return;
+/** @throws {TenantryError} `UNSUPPORTED_MEDIA_TYPE` for a body that does not say it is JSON */
+export function assertJson(header: HeaderGetter): void {
+  const type = header("content-type") ?? undefined;
+  if (type === undefined ? header(LIBSQL_CLIENT_HEADER) : JSON_TYPE.test(type)) return;
   throw new TenantryError(
     "UNSUPPORTED_MEDIA_TYPE",
     `A JSON body is needed, not ${type === undefined ? "one without a type" : JSON.stringify(type.slice(0, 80))}.`,

@@ -4,6 +4,7 @@ import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { createGuard } from "../sql/guard.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { type App, type AppOptions, type AppParts, createApp } from "./app.ts";
+import { executorAnswers } from "./direct-answers.ts";
 import { type DirectRequests, directRequests } from "./direct-requests.ts";
 import { dumpRoutes } from "./dump-routes.ts";
 import { forwarded, forwardTo } from "./forward.ts";
@@ -19,7 +20,7 @@ import { streamHost } from "./stream-host.ts";
 export interface ServedApp extends App {
   /** Hrana over WebSocket: give it to `listen()`, or to `upgradesOf()` for a server of your own. */
   readonly sockets: HranaSockets;
-  /** Takes requests that executors answer out of the framework's way: give it to `listen()`. Only with executors. */
+  /** Takes requests that need no framework: give it to `listen()`. Not where other sites' pages may send any. */
   readonly direct?: DirectRequests;
 }
 
@@ -86,10 +87,11 @@ export function createServedApp(
           maxParameters,
         }),
   });
-  if (!executors || settings.corsOrigins.length > 0) return { ...app, sockets };
+  const answers = executors ? executorAnswers(executors.forward) : app.directAnswers;
+  if (!answers || settings.corsOrigins.length > 0) return { ...app, sockets };
   const direct = directRequests({
     door: app.door,
-    forward: executors.forward,
+    answers,
     ...(parts.metrics && { metrics: parts.metrics }),
   });
   return { ...app, sockets, direct };

@@ -1,16 +1,15 @@
 // Owns what a request's tenant puts into the context: its database, its limits, and the caller's rights.
 // Runs no SQL, and admits nobody: admission.ts does.
 import type { Context, MiddlewareHandler } from "hono";
-import type { Tenants } from "../tenants/tenants.ts";
-import { type BookmarkedRequest, bookmarkedRequest } from "./bookmark-header.ts";
-import type { Admission, Admitted } from "./admission.ts";
-import { authorize } from "./authorize.ts";
-import type { RequestLimits, TenantryEnv } from "./env.ts";
+import { BOOKMARK_HEADER } from "./bookmark-header.ts";
+import type { Admission } from "./admission.ts";
+import type { TenantryEnv } from "./env.ts";
 import { isHranaPath } from "./hrana-routes.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { GoesOn } from "./open-transaction.ts";
 import { readText } from "./read-body.ts";
 import { remoteAddressOf } from "./remote-address.ts";
+import { type RequestDatabase, requestDatabase, type TenantDatabases } from "./request-database.ts";
 import { headersOf } from "./resolve-tenant.ts";
 
 /** Bytes of a body that is read before its sender is refused, or not. */
@@ -27,12 +26,6 @@ export interface TenantContextOptions {
   readonly database?: TenantDatabases;
 }
 
-/** Where tenants' databases come from, and the bounds of a request to one. */
-export interface TenantDatabases {
-  readonly tenants: Tenants;
-  readonly limits: RequestLimits;
-}
-
 /** Puts the tenant, its database and the caller's rights into the context of everything behind it. */
 export function tenantContext(options: TenantContextOptions): MiddlewareHandler<TenantryEnv> {
   const { admit, inFlight, goesOn, onTenant, database } = options;
@@ -44,38 +37,32 @@ export function tenantContext(options: TenantContextOptions): MiddlewareHandler<
   };
 
   return async (c, next) => {
-    const admitted = await admit(c.req.url, headersOf(c), remoteAddressOf(c));
+    const header = headersOf(c);
+    const admitted = await admit(c.req.url, header, remoteAddressOf(c));
     const { caller, tenant, record } = admitted;
     c.set("tenant", tenant);
     c.set("caller", caller);
     c.set("schemaKey", record.incarnation);
     if (record.statementTimeoutMs !== null) c.set("statementTimeoutMs", record.statementTimeoutMs);
-    const bookmarked = database && setDatabase(c, database, admitted);
+    const used = database && requestDatabase(database, admitted, header);
+    if (used) setDatabase(c, used);
     onTenant(tenant);
     inFlight.enter(tenant, inFlight.full(tenant) && (await goesOnFrom(c, record.incarnation)));
     try {
       await next();
-      bookmarked?.tell();
+      const bookmark = used?.bookmark();
+      if (bookmark !== undefined) c.header(BOOKMARK_HEADER, bookmark);
     } finally {
       inFlight.leave(tenant);
     }
   };
 }
 
-function setDatabase(
-  c: Context<TenantryEnv>,
-  { tenants, limits }: TenantDatabases,
-  { caller, tenant, record }: Admitted,
-): BookmarkedRequest | undefined {
-  const { incarnation } = record;
-  const { capabilities } = tenants.driverOf(record);
-  const runner = tenants.runner(tenant);
-  const bookmarked = capabilities.bookmarks ? bookmarkedRequest(c, runner) : undefined;
-  c.set("runner", bookmarked?.runner ?? runner);
-  c.set("exactIntegers", capabilities.bigint);
-  if (!capabilities.sessions) c.set("sessions", false);
-  if (capabilities.once) c.set("once", true);
-  c.set("limits", limits);
-  c.set("authorize", (scope) => authorize(caller, { scope, tenant, incarnation }));
-  return bookmarked;
+function setDatabase(c: Context<TenantryEnv>, database: RequestDatabase): void {
+  c.set("runner", database.runner);
+  c.set("exactIntegers", database.exactIntegers);
+  if (!database.sessions) c.set("sessions", false);
+  if (database.once) c.set("once", true);
+  c.set("limits", database.limits);
+  c.set("authorize", database.authorize);
 }
