@@ -11,13 +11,7 @@ test("a write is run again with other parameters until its transaction ends", as
   await session.run(statement("BEGIN IMMEDIATE"));
   await session.run(insert("first"));
   const again = session.repeat!(INSERT)!;
-  const { meta, details } = again(["second"])!;
-  expect({ ...meta, ...details }).toMatchObject({
-    changes: 1,
-    last_row_id: 2,
-    lastRowId: 2n,
-    rows_written: 1,
-  });
+  expect(again(["second"])).toEqual({ changes: 1, lastRowId: 2, duration: expect.any(Number) });
   expect(() => again([])).toThrow(/Wrong number of parameter/);
   expect(again(["third"])).toBeDefined();
   await session.run(statement("COMMIT"));

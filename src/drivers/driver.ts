@@ -158,12 +158,21 @@ export interface Session extends SqlRunner {
   close(): Promise<void>;
 }
 
+/** What a statement without rows did. */
+export interface Written {
+  readonly changes: number;
+  /** Of the connection's last insert, as a bigint where a number would round it. */
+  readonly lastRowId: number | bigint;
+  /** Milliseconds. */
+  readonly duration: number;
+}
+
 /**
- * Runs a write with other parameters. Gives what `Session.runNow()` does with `details`; undefined, with nothing
- * done, where that has to be asked: the transaction has ended, or somebody has to be waited for.
+ * Runs a write with other parameters. Undefined, with nothing done, where that has to be asked: the transaction has
+ * ended, or somebody has to be waited for.
  * @throws {TenantryError} as `run()` does
  */
-export type Repeat = (params: readonly SqlParameter[]) => ResultSet | undefined;
+export type Repeat = (params: readonly SqlParameter[]) => Written | undefined;
 
 /** The rows of a statement that is being read. */
 export interface RowReader {

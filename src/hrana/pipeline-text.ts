@@ -123,7 +123,7 @@ class PipelineReader {
     const step = after === undefined ? undefined : Number(after);
     if (step !== undefined && step >= before) throw UNUSUAL;
     // As long as it will be: one that grows takes room for seventeen.
-    const args = new Array<HranaValue>(length);
+    const args = new Array<HranaValue>(length); // oxlint-disable-line unicorn/no-new-array -- is a length
     for (let n = 0, at = FIRST_VALUE; n < length; n++, at += GROUPS_OF_VALUE) {
       args[n] = match[at] ?? valueOf(match[at + 1], match[at + 2]);
     }

@@ -1,6 +1,6 @@
 // Owns how results look in the protocol's JSON. They are written as text at once: building objects for every
 // value, only to have them read again, would take longer than the statement did.
-import type { ResultSet, StatementMeta } from "../drivers/driver.ts";
+import type { ResultSet, Written } from "../drivers/driver.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import type { HranaError } from "./hrana-error.ts";
 import type { JsonText } from "./json-text.ts";
@@ -16,29 +16,40 @@ export interface Done {
   readonly sink: ResultRows | undefined;
 }
 
+/** What a write did that was run again. */
+export interface DoneAgain {
+  readonly written: Written;
+  readonly inspection: Done["inspection"];
+}
+
 /** `StmtResult`. */
-export function resultText(done: Done): JsonText {
+export function resultText(done: Done | DoneAgain): JsonText {
+  if ("written" in done) return writtenText(done);
   const { columns, meta } = done.result;
-  const figures = figuresText(meta);
-  if (columns.length === 0) return `{"cols":[],"rows":[],${endText(done)}${figures}`;
-  const end = `],${endText(done)}${figures}`;
+  const figures = figuresText(meta.rows_read, meta.rows_written, meta.duration);
+  const end = endText(done);
+  if (columns.length === 0) return `{"cols":[],"rows":[],${end}${figures}`;
   let text = `{"cols":${columnsText(done.result)},"rows":[`;
-  if (!done.wantRows) return text + end;
+  if (!done.wantRows) return `${text}],${end}${figures}`;
   const many = done.sink?.many;
-  if (many) return [text, ...many, end];
+  if (many) return [text, ...many, `],${end}${figures}`];
   // A driver that has its rows from elsewhere, and what writes, give them themselves.
   const rows = done.result.rows.length > 0 ? done.result.rows : (done.sink?.few ?? []);
   for (let index = 0; index < rows.length; index++) {
     text += index === 0 ? rowText(rows[index] as unknown[]) : `,${rowText(rows[index] as unknown[])}`;
   }
-  return text + end;
+  return `${text}],${end}${figures}`;
+}
+
+function writtenText({ written: { changes, lastRowId, duration }, inspection }: DoneAgain): string {
+  return `{"cols":[],"rows":[],${countText(changes, lastRowId, inspection)}${figuresText(0, changes, duration)}`;
 }
 
 /** By microseconds, of what most of a batch's statements are: writes of one row. */
 const figuresOfOneRow: string[] = [];
 const REMEMBERED_MICROS = 1000;
 
-function figuresText({ duration, rows_read: read, rows_written: written }: StatementMeta): string {
+function figuresText(read: number, written: number, duration: number): string {
   // To microseconds: the other digits are noise, and take long to write.
   const micros = Math.round(duration * 1000);
   if (read === 0 && written === 1 && micros < REMEMBERED_MICROS) {
@@ -52,14 +63,15 @@ function writeFigures(read: number, written: number, micros: number): string {
 }
 
 /** The `CursorEntry`s of a step that was run. */
-export function* entriesOf(step: number, outcome: Done | HranaError): Generator<string> {
-  if ("code" in outcome) {
-    yield errorEntry(step, outcome);
-    return;
+export function* entriesOf(step: number, done: Done | DoneAgain): Generator<string> {
+  if ("written" in done) {
+    const { written, inspection } = done;
+    yield `{"type":"step_begin","step":${step},"cols":[]}`;
+    return yield `{"type":"step_end",${countText(written.changes, written.lastRowId, inspection)}}`;
   }
-  yield beginEntry(step, outcome.result);
-  if (outcome.wantRows) for (const row of outcome.result.rows) yield rowEntry(row as unknown[]);
-  yield endEntry(outcome);
+  yield beginEntry(step, done.result);
+  if (done.wantRows) for (const row of done.result.rows) yield rowEntry(row as unknown[]);
+  yield endEntry(done);
 }
 
 /** The `CursorEntry`s of a step that is read in pieces. */
@@ -116,13 +128,16 @@ function nameText(name: string): string {
   return PLAIN_NAME.test(name) ? `"${name}"` : JSON.stringify(name);
 }
 
+function endText({ result: { details, meta }, inspection }: Done): string {
+  return countText(details?.changes ?? meta.changes, details?.lastRowId ?? meta.last_row_id, inspection);
+}
+
 /** As libSQL's server has it: rows only of what changes rows, a rowid only of what inserts. */
-function endText({ result: { details, meta }, inspection: { verb, explain } }: Done): string {
+function countText(changes: number, rowId: number | bigint, { verb, explain }: Done["inspection"]): string {
   const inserts = !explain && (verb === "INSERT" || verb === "REPLACE");
-  const changes = inserts || (!explain && (verb === "UPDATE" || verb === "DELETE"));
-  const count = changes ? (details?.changes ?? meta.changes) : 0;
-  if (!inserts) return `"affected_row_count":${count},"last_insert_rowid":null`;
-  // Writing a bigint takes twice the time of a number.
-  const rowId = Number.isSafeInteger(meta.last_row_id) ? meta.last_row_id : (details?.lastRowId ?? meta.last_row_id);
-  return `"affected_row_count":${count},"last_insert_rowid":"${rowId}"`;
+  const counts = inserts || (!explain && (verb === "UPDATE" || verb === "DELETE"));
+  const count = counts ? changes : 0;
+  return inserts
+    ? `"affected_row_count":${count},"last_insert_rowid":"${rowId}"`
+    : `"affected_row_count":${count},"last_insert_rowid":null`;
 }

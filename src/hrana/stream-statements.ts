@@ -14,7 +14,7 @@ import type { Guard } from "../sql/guard.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { withQuotedString } from "./quoted-strings.ts";
-import type { Done } from "./result-text.ts";
+import type { Done, DoneAgain } from "./result-text.ts";
 import { ResultRows } from "./row-writer.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
 import { foreignKeysSetting, inspectForStream } from "./statement-rules.ts";
@@ -91,7 +91,12 @@ export class StreamStatements {
   }
 
   /** A promise only where somebody has to be waited for: the statements of a batch follow one another at once. */
-  run(stmt: Stmt, work: Work, sql = this.#stored.text(stmt.sql), attempts = 0): MaybePromise<Done> {
+  run(
+    stmt: Stmt,
+    work: Work,
+    sql = this.#stored.text(stmt.sql),
+    attempts = 0,
+  ): MaybePromise<Done | DoneAgain> {
     try {
       const running = repeated(sql, stmt, work) ?? this.#runText(sql, stmt, work);
       return running instanceof Promise
@@ -194,17 +199,17 @@ export class StreamStatements {
 }
 
 /** What a statement gives that is run once more, as the last one was; undefined where it has to be asked for anew. */
-function repeated(sql: string, { args, namedArgs, wantRows }: Stmt, work: Work): Done | undefined {
+function repeated(sql: string, { args, namedArgs }: Stmt, work: Work): DoneAgain | undefined {
   const last = work.admitted;
   const repeat = last?.sql === sql ? last.repeat : undefined;
   if (!last || !repeat || namedArgs.length > 0 || args.length > work.access.maxParameters) return undefined;
   // What fails is not repeated: it takes no time, of which there may be any number.
   last.repeat = undefined;
-  const result = repeat(args);
-  if (!result) return undefined;
-  last.repeatMs -= result.meta.duration;
+  const written = repeat(args);
+  if (!written) return undefined;
+  last.repeatMs -= written.duration;
   if (last.repeatMs > 0) last.repeat = repeat;
-  return { result, inspection: last.inspection, wantRows, sink: undefined };
+  return { written, inspection: last.inspection };
 }
 
 /** @throws `error`, where libSQL takes the statement that failed with it for no other */

@@ -10,6 +10,7 @@ import { joined, type JsonText, lengthOf } from "./json-text.ts";
 import {
   beginEntry,
   type Done,
+  type DoneAgain,
   endEntry,
   entriesOf,
   errorEntry,
@@ -34,7 +35,7 @@ import {
 import { wholeTransaction } from "./whole-transaction.ts";
 
 /** Is told what became of a step. */
-type OnStep = (step: number, outcome: Done | HranaError) => void;
+type OnStep = (step: number, outcome: Done | DoneAgain | HranaError) => void;
 
 /**
  * A stream of statements. It has a connection to itself while a transaction is open, and within a request whose
@@ -154,7 +155,7 @@ export class Stream {
     switch (request.type) {
       case "execute": {
         const running = this.#statements.run(request.stmt, work);
-        const toText = (done: Done): JsonText => {
+        const toText = (done: Done | DoneAgain): JsonText => {
           const text = resultText(done);
           work.bytesLeft -= lengthOf(text);
           return joined([',"result":', text]);
@@ -247,8 +248,8 @@ export class Stream {
   /** Runs the steps whose conditions hold. */
   async #batch(batch: Batch, work: Work, onStep: OnStep): Promise<void> {
     const outcomes: Outcomes = [];
-    for (const [index, step] of batch.entries()) {
-      const running = this.#step(step, outcomes, work);
+    for (let index = 0; index < batch.length; index++) {
+      const running = this.#step(batch[index] as Batch[number], outcomes, work);
       const outcome = running instanceof Promise ? await running : running;
       if (outcome !== undefined) onStep(index, outcome);
     }
@@ -259,7 +260,7 @@ export class Stream {
     { stmt, condition }: Batch[number],
     outcomes: Outcomes,
     work: Work,
-  ): MaybePromise<Done | HranaError | undefined> {
+  ): MaybePromise<Done | DoneAgain | HranaError | undefined> {
     if (condition && !conditionHolds(condition, outcomes, this.#connection)) {
       outcomes.push(undefined);
       return undefined;
@@ -304,7 +305,7 @@ export class Stream {
   }
 }
 
-async function stepLater(running: Promise<Done>, outcomes: Outcomes): Promise<Done | HranaError> {
+async function stepLater<D>(running: Promise<D>, outcomes: Outcomes): Promise<D | HranaError> {
   try {
     const outcome = await running;
     outcomes.push(true);

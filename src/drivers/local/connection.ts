@@ -3,7 +3,14 @@
 import Database from "better-sqlite3";
 import { splitStatements } from "../../sql/split-statements.ts";
 import { isTenantryError } from "../../tenantry-error.ts";
-import type { ExecResult, ResultSet, RunOptions, StatementDescription, StatementMeta } from "../driver.ts";
+import type {
+  ExecResult,
+  ResultSet,
+  RunOptions,
+  StatementDescription,
+  StatementMeta,
+  Written,
+} from "../driver.ts";
 import { d1Error } from "../d1-error.ts";
 import { noTransaction, readOnly } from "../transaction-error.ts";
 import { bindable } from "../parameter.ts";
@@ -238,23 +245,16 @@ export class Connection {
     return !reads && !reader && !text.schema && !text.transaction && text.names === undefined;
   }
 
-  /** Runs what {@link repeats}, as {@link run} does with `details`. @throws what better-sqlite3 throws */
-  runAgain(prepared: Prepared, params: readonly unknown[]): ResultSet {
+  /** Runs what {@link repeats}. @throws what better-sqlite3 throws */
+  runAgain(prepared: Prepared, params: readonly unknown[]): Written {
     this.#watch?.begin();
-    return this.#runWrite(prepared, bindable(params));
+    return this.#write(prepared, bindable(params));
   }
 
-  /** A statement without rows: better-sqlite3 says of it what else is asked of SQLite before and after it. */
-  #runWrite({ statement }: Prepared, values: readonly unknown[]): ResultSet {
+  #runWrite(prepared: Prepared, values: readonly unknown[]): ResultSet {
     const rowIdBefore = this.#lastRowId;
-    this.#sizeKnown = false;
-    const started = performance.now();
-    const { changes, lastInsertRowid } = statement.run(...values);
-    const duration = performance.now() - started;
-    const rowId = Number(lastInsertRowid);
-    this.#lastRowId = rowId;
-    this.#watch?.end(duration);
-    this.#watch?.ran(statement.source, duration, 0, changes);
+    const { changes, lastRowId, duration } = this.#write(prepared, values);
+    const rowId = this.#lastRowId;
     const meta = {
       duration,
       changes,
@@ -264,13 +264,26 @@ export class Connection {
       rows_read: 0,
       rows_written: changes,
     };
-    const lastRowId = Number.isSafeInteger(rowId) ? BigInt(rowId) : this.#facts.exactRowId;
     return {
       columns: NO_COLUMNS,
       rows: [],
       meta,
-      details: { declaredTypes: NO_COLUMNS, changes, lastRowId },
+      details: { declaredTypes: NO_COLUMNS, changes, lastRowId: BigInt(lastRowId) },
     };
+  }
+
+  /** A statement without rows: better-sqlite3 says of it what else is asked of SQLite before and after it. */
+  #write({ statement }: Prepared, values: readonly unknown[]): Written {
+    this.#sizeKnown = false;
+    const started = performance.now();
+    const { changes, lastInsertRowid } = statement.run(...values);
+    const duration = performance.now() - started;
+    const rowId = Number(lastInsertRowid);
+    this.#lastRowId = rowId;
+    this.#watch?.end(duration);
+    this.#watch?.ran(statement.source, duration, 0, changes);
+    const lastRowId = Number.isSafeInteger(rowId) ? rowId : this.#facts.exactRowId;
+    return { changes, lastRowId, duration };
   }
 
   /**
