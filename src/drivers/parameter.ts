@@ -36,7 +36,11 @@ function shown(value: unknown): string {
  * no other already. @throws {TenantryError} `TYPE_ERROR`
  */
 export function bindable(params: readonly unknown[]): readonly unknown[] {
-  return params.every(isBindable) ? params : params.map(toBindable);
+  // Not every(): it takes longer for a few values than the loop that it saves.
+  for (let index = 0; index < params.length; index++) {
+    if (!isBindable(params[index])) return params.map(toBindable);
+  }
+  return params;
 }
 
 function isBindable(value: unknown): boolean {

@@ -42,12 +42,16 @@ export function resultText(done: Done | DoneAgain): JsonText {
 }
 
 function writtenText({ written: { changes, lastRowId, duration }, inspection }: DoneAgain): string {
+  if (changes === 1 && insertsRows(inspection))
+    return `${INSERTED_ONE}${lastRowId}"${figuresText(0, 1, duration)}`;
   return `{"cols":[],"rows":[],${countText(changes, lastRowId, inspection)}${figuresText(0, changes, duration)}`;
 }
 
 /** By microseconds, of what most of a batch's statements are: writes of one row. */
 const figuresOfOneRow: string[] = [];
 const REMEMBERED_MICROS = 1000;
+/** What the result of such a write begins with, up to the row's id. */
+const INSERTED_ONE = '{"cols":[],"rows":[],"affected_row_count":1,"last_insert_rowid":"';
 
 function figuresText(read: number, written: number, duration: number): string {
   // To microseconds: the other digits are noise, and take long to write.
@@ -133,11 +137,16 @@ function endText({ result: { details, meta }, inspection }: Done): string {
 }
 
 /** As libSQL's server has it: rows only of what changes rows, a rowid only of what inserts. */
-function countText(changes: number, rowId: number | bigint, { verb, explain }: Done["inspection"]): string {
-  const inserts = !explain && (verb === "INSERT" || verb === "REPLACE");
+function countText(changes: number, rowId: number | bigint, inspection: Done["inspection"]): string {
+  const { verb, explain } = inspection;
+  const inserts = insertsRows(inspection);
   const counts = inserts || (!explain && (verb === "UPDATE" || verb === "DELETE"));
   const count = counts ? changes : 0;
   return inserts
     ? `"affected_row_count":${count},"last_insert_rowid":"${rowId}"`
     : `"affected_row_count":${count},"last_insert_rowid":null`;
+}
+
+function insertsRows({ verb, explain }: Done["inspection"]): boolean {
+  return !explain && (verb === "INSERT" || verb === "REPLACE");
 }

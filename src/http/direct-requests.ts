@@ -59,15 +59,19 @@ export function directRequests({ door, answers, metrics }: DirectRequestsParts):
     const { status, headers, body } = await answer(incoming, sent).catch((error: unknown) =>
       errorAnswer({ method, path }, error, onInternalError),
     );
-    metrics?.request(method, routeLabel(path), status, (performance.now() - started) / 1000);
-    if (!(body instanceof ReadableStream)) {
-      const none = status === 204;
-      outgoing.writeHead(status, none ? headers : { ...headers, "content-length": Buffer.byteLength(body) });
-      outgoing.end(none ? undefined : body);
+    const counted = (): void =>
+      metrics?.request(method, routeLabel(path), status, (performance.now() - started) / 1000);
+    if (body instanceof ReadableStream) {
+      outgoing.writeHead(status, headers);
+      counted();
+      await pour(body, outgoing);
       return;
     }
-    outgoing.writeHead(status, headers);
-    await pour(body, outgoing);
+    const none = status === 204;
+    outgoing.writeHead(status, none ? headers : { ...headers, "content-length": Buffer.byteLength(body) });
+    outgoing.end(none ? undefined : body);
+    // Its reader need not wait for that.
+    counted();
   };
 
   return (incoming, outgoing) => {
