@@ -168,11 +168,12 @@ export interface Written {
 }
 
 /**
- * Runs a write with other parameters. Undefined, with nothing done, where that has to be asked: the transaction has
- * ended, or somebody has to be waited for.
+ * Runs a write again, for each of `params`, until one has run at whose end `ms` milliseconds are over. What has run is
+ * put into `done`, also where the one behind it fails. It puts nothing there where something has to be asked: the
+ * transaction has ended, or somebody has to be waited for.
  * @throws {TenantryError} as `run()` does
  */
-export type Repeat = (params: readonly SqlParameter[]) => Written | undefined;
+export type Repeat = (params: readonly (readonly SqlParameter[])[], ms: number, done: Written[]) => void;
 
 /** The rows of a statement that is being read. */
 export interface RowReader {

@@ -67,7 +67,8 @@ function writeFigures(read: number, written: number, micros: number): string {
 }
 
 /** The `CursorEntry`s of a step that was run. */
-export function* entriesOf(step: number, done: Done | DoneAgain): Generator<string> {
+export function* entriesOf(step: number, done: Done | DoneAgain | HranaError): Generator<string> {
+  if ("code" in done) return yield errorEntry(step, done);
   if ("written" in done) {
     const { written, inspection } = done;
     yield `{"type":"step_begin","step":${step},"cols":[]}`;

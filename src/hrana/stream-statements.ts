@@ -8,22 +8,25 @@ import type {
   SqlRunner,
   Statement,
   StatementDescription,
+  Written,
 } from "../drivers/driver.ts";
 import { NOTHING } from "../drivers/empty-result.ts";
 import type { Guard } from "../sql/guard.ts";
 import type { Inspection } from "../sql/inspect-statement.ts";
 import { TenantryError } from "../tenantry-error.ts";
 import { withQuotedString } from "./quoted-strings.ts";
-import type { Done, DoneAgain } from "./result-text.ts";
+import type { Done } from "./result-text.ts";
 import { ResultRows } from "./row-writer.ts";
 import { argumentsInOrder } from "./statement-arguments.ts";
 import { foreignKeysSetting, inspectForStream } from "./statement-rules.ts";
 import type { StoredSql } from "./stored-sql.ts";
+import type { Outcomes } from "./step-condition.ts";
 import type { PinnedSession, StreamConnection } from "./stream-connection.ts";
-import type { Stmt } from "./stream-request.ts";
+import type { Batch, Stmt } from "./stream-request.ts";
 
-/** Milliseconds of statements that are run again before everything is asked anew. */
+/** Milliseconds in which a statement is run again before everything is asked anew, and how often at most. */
 const REPEAT_MS = 1;
+const MAX_REPEATS = 1000;
 
 /** Milliseconds that a request's statements run one after another before others get their turn. */
 const SLICE_MS = 10;
@@ -60,9 +63,16 @@ export interface Reading {
 interface Admitted {
   readonly sql: string;
   readonly inspection: Inspection;
-  /** What runs it again, and for how many milliseconds of it, where nothing has to be asked for that. */
+  /** What runs it again, where nothing has to be asked for that. */
   repeat: Repeat | undefined;
-  repeatMs: number;
+}
+
+/** Steps of a batch that were the last statement again. */
+export interface Repeated {
+  readonly inspection: Inspection;
+  readonly done: readonly Written[];
+  /** Why the step behind them failed, where it was one more and did. */
+  readonly failed: unknown;
 }
 
 /** A request that is being answered: what it may use, and how much of it is left. */
@@ -91,19 +101,33 @@ export class StreamStatements {
   }
 
   /** A promise only where somebody has to be waited for: the statements of a batch follow one another at once. */
-  run(
-    stmt: Stmt,
-    work: Work,
-    sql = this.#stored.text(stmt.sql),
-    attempts = 0,
-  ): MaybePromise<Done | DoneAgain> {
+  run(stmt: Stmt, work: Work, sql = this.#stored.text(stmt.sql), attempts = 0): MaybePromise<Done> {
     try {
-      const running = repeated(sql, stmt, work) ?? this.#runText(sql, stmt, work);
+      const running = this.#runText(sql, stmt, work);
       return running instanceof Promise
         ? running.catch((error: unknown) => this.run(stmt, work, asMeant(sql, error, attempts), attempts + 1))
         : running;
     } catch (error) {
       return this.run(stmt, work, asMeant(sql, error, attempts), attempts + 1);
+    }
+  }
+
+  /**
+   * Runs the steps of a batch from `from` on that are the last statement again, as far as nothing has to be asked for
+   * them: undefined where that is not far. What fails is not repeated: it takes no time, of which there may be any number.
+   */
+  repeat(batch: Batch, from: number, outcomes: Outcomes, work: Work): Repeated | undefined {
+    const last = work.admitted;
+    const repeat = last?.repeat;
+    if (!repeat || this.#stored.text(batch[from]!.stmt.sql) !== last.sql) return undefined;
+    last.repeat = undefined;
+    const params = paramsOfLikeSteps(batch, from, outcomes, work.access.maxParameters);
+    const done: Written[] = [];
+    try {
+      if (params.length > 0) repeat(params, REPEAT_MS, done);
+      return { inspection: last.inspection, done, failed: undefined };
+    } catch (failed) {
+      return { inspection: last.inspection, done, failed };
     }
   }
 
@@ -129,7 +153,6 @@ export class StreamStatements {
     if (running instanceof Promise) return whenRun(running, work, rest);
     if (again && inspection.kind === "write") {
       admitted.repeat = this.#connection.repeat(sql);
-      admitted.repeatMs = REPEAT_MS;
     }
     return { result: running, inspection, wantRows, sink };
   }
@@ -142,7 +165,7 @@ export class StreamStatements {
     this.#connection.assertNotLost(inspection, sql);
     if (known) return known;
     access.authorize(inspection.needs);
-    return (work.admitted = { sql, inspection, repeat: undefined, repeatMs: 0 });
+    return (work.admitted = { sql, inspection, repeat: undefined });
   }
 
   async #runLater(statement: Statement, work: Work, rest: RestOfDone): Promise<Done> {
@@ -198,25 +221,31 @@ export class StreamStatements {
   }
 }
 
-/** What a statement gives that is run once more, as the last one was; undefined where it has to be asked for anew. */
-function repeated(sql: string, { args, namedArgs }: Stmt, work: Work): DoneAgain | undefined {
-  const last = work.admitted;
-  const repeat = last?.sql === sql ? last.repeat : undefined;
-  if (!last || !repeat || namedArgs.length > 0 || args.length > work.access.maxParameters) return undefined;
-  // What fails is not repeated: it takes no time, of which there may be any number.
-  last.repeat = undefined;
-  const written = repeat(args);
-  if (!written) return undefined;
-  last.repeatMs -= written.duration;
-  if (last.repeatMs > 0) last.repeat = repeat;
-  return { written, inspection: last.inspection };
-}
-
 /** @throws `error`, where libSQL takes the statement that failed with it for no other */
 function asMeant(sql: string, error: unknown, attempts: number): string {
   const meant = withQuotedString(sql, error, attempts);
   if (meant === undefined) throw error;
   return meant;
+}
+
+/** Of the steps from `from` on that have one text, plain arguments, and are to run if those before them succeed. */
+function paramsOfLikeSteps(
+  batch: Batch,
+  from: number,
+  outcomes: Outcomes,
+  maxParameters: number,
+): Stmt["args"][] {
+  const params: Stmt["args"][] = [];
+  const sql = batch[from]?.stmt.sql;
+  const end = Math.min(batch.length, from + MAX_REPEATS);
+  for (let index = from; index < end; index++) {
+    const { stmt, condition } = batch[index] as Batch[number];
+    if (stmt.sql !== sql || stmt.namedArgs.length > 0 || stmt.args.length > maxParameters) break;
+    if (condition && !(condition.type === "ok" && (condition.step >= from || outcomes[condition.step])))
+      break;
+    params.push(stmt.args);
+  }
+  return params;
 }
 
 function parametersFor(stmt: Stmt, sql: string, { maxParameters }: StreamAccess): Statement["params"] {

@@ -34,6 +34,8 @@ import {
 } from "./stream-statements.ts";
 import { wholeTransaction } from "./whole-transaction.ts";
 
+const NO_STEPS: never[] = [];
+
 /** Is told what became of a step. */
 type OnStep = (step: number, outcome: Done | DoneAgain | HranaError) => void;
 
@@ -89,26 +91,33 @@ export class Stream {
   async *#entries(batch: Batch, access: StreamAccess, before: BatchCursor | undefined): EntrySource {
     await before?.finish();
     const work = newWork(access, !access.sessions || sharesConnection([{ type: "batch", batch }]), true);
-    const outcomes: Outcomes = [];
     let piece: string[] = [];
     let characters = 0;
     try {
-      for (const [index, step] of batch.entries()) {
-        for await (const entries of this.#stepEntries(index, step, outcomes, work)) {
-          for (const entry of entries) {
-            piece.push(entry);
-            characters += entry.length;
-            work.bytesLeft -= entry.length;
-            if (characters < CURSOR_PIECE_CHARACTERS) continue;
-            yield piece;
-            piece = [];
-            characters = 0;
-          }
+      for await (const entries of this.#batchEntries(batch, work)) {
+        for (const entry of entries) {
+          piece.push(entry);
+          characters += entry.length;
+          work.bytesLeft -= entry.length;
+          if (characters < CURSOR_PIECE_CHARACTERS) continue;
+          yield piece;
+          piece = [];
+          characters = 0;
         }
       }
       return piece;
     } finally {
       await this.#connection.rest();
+    }
+  }
+
+  async *#batchEntries(batch: Batch, work: Work): AsyncGenerator<Iterable<string>, void, undefined> {
+    const outcomes: Outcomes = [];
+    for (let index = 0; index < batch.length; index++) {
+      const again = this.#repeat(batch, index, outcomes, work);
+      for (const outcome of again) yield entriesOf(index++, outcome);
+      const step = batch[index];
+      if (step) yield* this.#stepEntries(index, step, outcomes, work);
     }
   }
 
@@ -155,7 +164,7 @@ export class Stream {
     switch (request.type) {
       case "execute": {
         const running = this.#statements.run(request.stmt, work);
-        const toText = (done: Done | DoneAgain): JsonText => {
+        const toText = (done: Done): JsonText => {
           const text = resultText(done);
           work.bytesLeft -= lengthOf(text);
           return joined([',"result":', text]);
@@ -249,10 +258,28 @@ export class Stream {
   async #batch(batch: Batch, work: Work, onStep: OnStep): Promise<void> {
     const outcomes: Outcomes = [];
     for (let index = 0; index < batch.length; index++) {
-      const running = this.#step(batch[index] as Batch[number], outcomes, work);
+      const again = this.#repeat(batch, index, outcomes, work);
+      for (const outcome of again) onStep(index++, outcome);
+      const step = batch[index];
+      if (!step) break;
+      const running = this.#step(step, outcomes, work);
       const outcome = running instanceof Promise ? await running : running;
       if (outcome !== undefined) onStep(index, outcome);
     }
+  }
+
+  /** Runs the steps from `from` on that are the last statement again, and notes what became of them. */
+  #repeat(batch: Batch, from: number, outcomes: Outcomes, work: Work): (DoneAgain | HranaError)[] {
+    const again = this.#statements.repeat(batch, from, outcomes, work);
+    if (!again) return NO_STEPS;
+    const { inspection, done, failed } = again;
+    const all: (DoneAgain | HranaError)[] = [];
+    for (const written of done) {
+      outcomes.push(true);
+      all.push({ written, inspection });
+    }
+    if (failed !== undefined) all.push(stepFailed(failed, outcomes));
+    return all;
   }
 
   /** Runs a step, if its condition holds, and notes what became of it. */
@@ -260,7 +287,7 @@ export class Stream {
     { stmt, condition }: Batch[number],
     outcomes: Outcomes,
     work: Work,
-  ): MaybePromise<Done | DoneAgain | HranaError | undefined> {
+  ): MaybePromise<Done | HranaError | undefined> {
     if (condition && !conditionHolds(condition, outcomes, this.#connection)) {
       outcomes.push(undefined);
       return undefined;
@@ -305,7 +332,7 @@ export class Stream {
   }
 }
 
-async function stepLater<D>(running: Promise<D>, outcomes: Outcomes): Promise<D | HranaError> {
+async function stepLater(running: Promise<Done>, outcomes: Outcomes): Promise<Done | HranaError> {
   try {
     const outcome = await running;
     outcomes.push(true);

@@ -7,6 +7,7 @@ import { splitStatements } from "../../sql/split-statements.ts";
 import { isTenantryError } from "../../tenantry-error.ts";
 import type {
   ExecResult,
+  Repeat,
   ResultSet,
   RunOptions,
   StatementDescription,
@@ -247,15 +248,26 @@ export class Connection {
     return !reads && !reader && !text.schema && !text.transaction && text.names === undefined;
   }
 
-  /** Runs what {@link repeats}. @throws what better-sqlite3 throws */
-  runAgain(prepared: Prepared, params: readonly unknown[]): Written {
+  /** Runs what {@link repeats}, as {@link Repeat} has it. @throws what better-sqlite3 throws */
+  runAgain({ statement }: Prepared, ...[params, ms, done]: Parameters<Repeat>): void {
     this.#watch?.begin();
-    return this.#write(prepared, bindable(params));
+    const began = performance.now();
+    let ended = began;
+    try {
+      for (let index = 0; index < params.length && ended < began + ms; index++) {
+        const written = this.#write(statement, bindable(params[index] as readonly unknown[]), ended);
+        done.push(written);
+        ended += written.duration;
+      }
+    } finally {
+      this.#watch?.end(ended - began);
+    }
   }
 
-  #runWrite(prepared: Prepared, values: readonly unknown[]): ResultSet {
+  #runWrite({ statement }: Prepared, values: readonly unknown[]): ResultSet {
     const rowIdBefore = this.#lastRowId;
-    const { changes, lastRowId, duration } = this.#write(prepared, values);
+    const { changes, lastRowId, duration } = this.#write(statement, values, performance.now());
+    this.#watch?.end(duration);
     const rowId = this.#lastRowId;
     const meta = {
       duration,
@@ -275,14 +287,12 @@ export class Connection {
   }
 
   /** A statement without rows: better-sqlite3 says of it what else is asked of SQLite before and after it. */
-  #write({ statement }: Prepared, values: readonly unknown[]): Written {
+  #write(statement: Prepared["statement"], values: readonly unknown[], started: number): Written {
     this.#sizeKnown = false;
-    const started = performance.now();
     const { changes, lastInsertRowid } = statement.run(...values);
     const duration = performance.now() - started;
     const rowId = Number(lastInsertRowid);
     this.#lastRowId = rowId;
-    this.#watch?.end(duration);
     this.#watch?.ran(statement.source, duration, 0, changes);
     const lastRowId = Number.isSafeInteger(rowId) ? rowId : this.#facts.exactRowId;
     return { changes, lastRowId, duration };

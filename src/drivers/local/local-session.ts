@@ -104,15 +104,15 @@ export class LocalSession implements Session {
     const connection = this.#open();
     const prepared = connection.prepare(sql);
     if (!this.inTransaction || !connection.repeats(prepared)) return undefined;
-    return (params) => {
+    return (params, ms, done) => {
       // Held to the end of a transaction that writes: the watch has been asked, and nobody can be in the way.
-      if (!this.#turn) return undefined;
+      if (!this.#turn) return;
       try {
-        return connection.runAgain(prepared, params);
+        connection.runAgain(prepared, params, ms, done);
       } catch (error) {
         this.#inTransaction = undefined;
         this.#endTurn();
-        if (isBusy(error)) return undefined;
+        if (isBusy(error)) return;
         throw this.#afterError(fromSqlite(error));
       }
     };
