@@ -107,12 +107,10 @@ export async function runExecutor(settings: ExecutorSettings): Promise<void> {
         return void work(job, async () => {
           const [, , ask] = message;
           assertInTime(ask.startBefore);
-          const request = lightRequest(
-            ask.method,
-            `http://executor${ask.base}${ask.path}`,
-            ask.headers,
-            body,
-          );
+          const { method, base, path, headers } = ask;
+          const answering = typeof body === "string" ? app.pipeline(ask, body) : undefined;
+          if (answering) return answers.send(job, await answering);
+          const request = lightRequest(method, `http://executor${base}${path}`, headers, body);
           const response = (await app.fetch(request, ask)) as unknown as LightResponse;
           await answers.send(job, response.toAnswer());
         });

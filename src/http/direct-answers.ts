@@ -1,11 +1,10 @@
 // Owns which requests need no framework, and what answers them: executors, or the pipelines of this process.
 // Reads nothing from a connection, and admits nobody: direct-requests.ts does.
-import type { PooledAnswer } from "../executors/executor-pool.ts";
+import type { LightAnswer } from "../executors/light-http.ts";
 import type { Admitted } from "./admission.ts";
 import { BOOKMARK_HEADER } from "./bookmark-header.ts";
 import type { Forward } from "./forward.ts";
-import { type HranaPipelines, JSON_TYPE } from "./hrana-pipelines.ts";
-import { assertJson } from "./read-body.ts";
+import type { HranaPipelines } from "./hrana-pipelines.ts";
 import { requestDatabase, type TenantDatabases } from "./request-database.ts";
 import type { HeaderGetter } from "./resolve-tenant.ts";
 
@@ -22,16 +21,13 @@ export interface DirectRequest {
   readonly body: string | undefined;
 }
 
-/** What is sent back. */
-export type DirectAnswer = Pick<PooledAnswer, "status" | "headers" | "body">;
-
 /** Requests of a kind, and their answers. */
 export interface DirectAnswers {
   readonly methods: ReadonlySet<string>;
   /** Targets that a URL parser leaves as they are: nothing encoded in the path, nor dots alone. */
   readonly target: RegExp;
   /** @throws {TenantryError} what became of the request instead */
-  readonly answer: (request: DirectRequest) => Promise<DirectAnswer>;
+  readonly answer: (request: DirectRequest) => Promise<LightAnswer>;
 }
 
 const QUERY = String.raw`(?:\?[\w%!$&()*+,;=:@~./?-]*)?`;
@@ -63,9 +59,8 @@ export function pipelineAnswers(pipelines: HranaPipelines, databases: TenantData
     target: new RegExp(String.raw`^\/t\/[a-z0-9_-]+\/v[23]\/pipeline${QUERY}$`),
     answer: async ({ admitted, header, body = "" }) => {
       const database = requestDatabase(databases, admitted, header);
-      assertJson(header);
       const { tenant, record } = admitted;
-      const answer = await pipelines.answer(body, {
+      const answer = await pipelines.respond(header, body, {
         tenant,
         incarnation: record.incarnation,
         runner: database.runner,
@@ -74,11 +69,9 @@ export function pipelineAnswers(pipelines: HranaPipelines, databases: TenantData
         limits: database.limits,
       });
       const bookmark = database.bookmark();
-      return {
-        status: 200,
-        headers: bookmark === undefined ? JSON_TYPE : { ...JSON_TYPE, [BOOKMARK_HEADER]: bookmark },
-        body: answer,
-      };
+      return bookmark === undefined
+        ? answer
+        : { ...answer, headers: { ...answer.headers, [BOOKMARK_HEADER]: bookmark } };
     },
   };
 }

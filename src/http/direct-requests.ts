@@ -2,10 +2,11 @@
 // of one is half of what it costs the server's process where an executor answers it (decisions/095).
 // Leaves whatever is unusual about a request to the application, which answers all of them, and these the same.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { LightAnswer } from "../executors/light-http.ts";
 import { freeBytes } from "../free-bytes.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Door } from "./app.ts";
-import type { DirectAnswer, DirectAnswers } from "./direct-answers.ts";
+import type { DirectAnswers } from "./direct-answers.ts";
 import { errorAnswer } from "./error-response.ts";
 import { isHranaPath } from "./hrana-routes.ts";
 import { routeLabel } from "./route-label.ts";
@@ -32,7 +33,7 @@ export function directRequests({ door, answers, metrics }: DirectRequestsParts):
   const { onInternalError } = door.settings;
   const maxBodyBytes = Math.min(MOST_BODY_BYTES, door.settings.maxBodyBytes);
 
-  const answer = async (incoming: IncomingMessage, body: string | undefined): Promise<DirectAnswer> => {
+  const answer = async (incoming: IncomingMessage, body: string | undefined): Promise<LightAnswer> => {
     const { method, url, headers } = incoming as { method: string; url: string } & IncomingMessage;
     const header = (name: string): string | undefined => headers[name] as string | undefined;
     const admitted = await door.admit(url, header, incoming.socket.remoteAddress);

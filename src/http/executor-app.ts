@@ -2,13 +2,14 @@
 // Checks no credentials: the main process has.
 import { Hono } from "hono";
 import { includesScope, type Scope } from "../auth/caller.ts";
+import type { LightAnswer } from "../executors/light-http.ts";
 import { createGuard } from "../sql/guard.ts";
-import { parseTenantId } from "../tenant-id.ts";
+import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
 import { forbidden } from "./authorize.ts";
-import type { TenantryEnv } from "./env.ts";
-import { errorResponse } from "./error-response.ts";
+import type { TenantAction, TenantryEnv } from "./env.ts";
+import { errorAnswer, errorResponse } from "./error-response.ts";
 import { unanswered } from "./not-found.ts";
 import { type StreamHost, streamHost } from "./stream-host.ts";
 import { dumpRoutes } from "./dump-routes.ts";
@@ -23,12 +24,27 @@ export interface ResolvedRequest {
   readonly base: string;
 }
 
+/** A pipeline's request, as it came. */
+export interface PipelineRequest extends ResolvedRequest {
+  readonly method: string;
+  /** Below the tenant's root. */
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** Answers what has been resolved. */
 export interface ExecutorApp {
   fetch(request: Request, resolved: ResolvedRequest): Response | Promise<Response>;
+  /** Answers as `fetch` does, without a framework. Undefined for what is no pipeline, or may be too long for one. */
+  pipeline(request: PipelineRequest, body: string): Promise<LightAnswer> | undefined;
   /** Streams whose requests come one by one, from a socket. */
   readonly streams: StreamHost;
 }
+
+const PIPELINE = /^\/v[23]\/pipeline(?:\?|$)/;
+/** Bytes that a text's unit takes at most, of 16 bits. */
+const MOST_BYTES_OF_UNIT = 3;
 
 /** The routes of `tenants`, for requests that have been resolved. */
 export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp {
@@ -39,6 +55,11 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
   const hono = new Hono<TenantryEnv & { Bindings: ResolvedRequest }>();
   hono.onError((error, c) => errorResponse(c, error, onInternalError));
   hono.notFound((c) => errorResponse(c, unanswered(hono as never, c), onInternalError));
+  const authorizeBy =
+    (scope: Scope, tenant: TenantId) =>
+    (action: TenantAction): void => {
+      if (!includesScope(scope, action)) throw forbidden(action, tenant);
+    };
   hono.use(async (c, next) => {
     const { incarnation, scope } = c.env;
     const tenant = parseTenantId(c.env.tenant);
@@ -47,20 +68,30 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
     c.set("schemaKey", incarnation);
     c.set("exactIntegers", exactIntegers);
     c.set("limits", limits);
-    c.set("authorize", (action) => {
-      if (!includesScope(scope, action)) throw forbidden(action, tenant);
-    });
+    c.set("authorize", authorizeBy(scope, tenant));
     await next();
   });
-  const routes = tenantRoutes({
-    settings,
-    pipelines: tenantPipelines(settings, tenants),
-    more: dumpRoutes(tenants),
-  });
+  const pipelines = tenantPipelines(settings, tenants);
+  const routes = tenantRoutes({ settings, pipelines, more: dumpRoutes(tenants) });
   hono.route("/t/:tenant", routes);
   hono.route("/", routes);
   return {
     fetch: (request, resolved) => hono.fetch(request, resolved),
+    pipeline({ method, base, path, headers, tenant: name, incarnation, scope }, body) {
+      if (method !== "POST" || !PIPELINE.test(path)) return undefined;
+      if (body.length * MOST_BYTES_OF_UNIT > maxBodyBytes) return undefined;
+      const tenant = parseTenantId(name);
+      return pipelines
+        .respond((header) => headers[header], body, {
+          tenant,
+          incarnation,
+          runner: tenants.runner(tenant),
+          sessions: true,
+          authorize: authorizeBy(scope, tenant),
+          limits,
+        })
+        .catch((error: unknown) => errorAnswer({ method, path: base + path }, error, onInternalError));
+    },
     streams: streamHost({
       tenants,
       limits,
