@@ -52,7 +52,9 @@ function generate(order: LoadOrder): void {
 
   const converse = (socket: Socket): void => {
     let sentAt = 0;
-    let pending: Buffer | undefined;
+    let head: Buffer | undefined;
+    /** Bytes of the answer that have not come; undefined while its head is not there. */
+    let missing: number | undefined;
     const next = (): void => {
       const now = performance.now();
       const dueAt = started + (sent * 1000) / rate;
@@ -69,19 +71,28 @@ function generate(order: LoadOrder): void {
       sentAt = from;
       socket.write(text);
     };
-    socket.on("data", (chunk: Buffer) => {
-      const data = pending ? Buffer.concat([pending, chunk]) : chunk;
+    /** Bytes of the answer that begins with `data`; undefined where its head is not all there. */
+    const lengthOf = (data: Buffer): number | undefined => {
       const headEnd = data.indexOf(HEAD_END);
-      pending = data;
-      if (headEnd < 0) return;
-      const head = data.toString("latin1", 0, headEnd);
-      const length = Number(/content-length: (\d+)/i.exec(head)?.[1]);
-      if (!head.startsWith("HTTP/1.1 200") || Number.isNaN(length)) {
-        finish(`Not answered: ${data.toString("utf8", 0, 500)}`);
-        return;
+      if (headEnd < 0) return undefined;
+      const text = data.toString("latin1", 0, headEnd);
+      const length = Number(/content-length: (\d+)/i.exec(text)?.[1]);
+      if (text.startsWith("HTTP/1.1 200") && !Number.isNaN(length)) return headEnd + HEAD_END.length + length;
+      finish(`Not answered: ${data.toString("utf8", 0, 500)}`);
+      return undefined;
+    };
+    socket.on("data", (chunk: Buffer) => {
+      if (missing === undefined) {
+        head = head ? Buffer.concat([head, chunk]) : chunk;
+        const length = lengthOf(head);
+        if (length === undefined) return;
+        missing = length - head.length;
+        head = undefined;
+      } else {
+        missing -= chunk.length;
       }
-      if (data.length < headEnd + HEAD_END.length + length) return;
-      pending = undefined;
+      if (missing > 0) return;
+      missing = undefined;
       micros.push((performance.now() - sentAt) * 1000);
       next();
     });
