@@ -134,7 +134,7 @@ class PipelineReader {
         sql: sqlId !== undefined ? Number(sqlId) : sql === sqlBefore ? sqlBefore : ownCopy(`"${sql}"`),
         args,
         namedArgs: NOTHING,
-        wantRows: match[behindValues] !== "false",
+        wantRows: match[behindValues] === undefined,
       },
       condition: step === undefined ? undefined : { type: "ok", step },
     };
@@ -323,7 +323,7 @@ const stepPatterns: RegExp[] = [];
 /** A step as the clients write it, its condition on either side. */
 function stepPattern(args: number): RegExp {
   const values = Array.from({ length: args }, () => VALUE).join(",");
-  const stmt = String.raw`"stmt":\{(?:"sql_id":${INDEX}|"sql":${PLAIN_TEXT}),"args":\[${values}\](?:,"named_args":\[\])?(?:,"want_rows":(true|false))?\}`;
+  const stmt = String.raw`"stmt":\{(?:"sql_id":${INDEX}|"sql":${PLAIN_TEXT}),"args":\[${values}\](?:,"named_args":\[\])?(?:,"want_rows":(?:true|(false)))?\}`;
   return new RegExp(String.raw`\{(?:${CONDITION},)?${stmt}(?:,${CONDITION})?\}`, "y");
 }
 
