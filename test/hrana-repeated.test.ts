@@ -63,6 +63,40 @@ describe.each(BOTH_PLACES)("%s", (_, where) => {
     expect(await acme.value(both)).toMatchObject({ value: "0,1,2 3,4" });
   });
 
+  test.each([1, 2, 3, 4])(
+    "after %i of them, a number under which nothing is stored is its step's error alone",
+    async (count) => {
+      const { acme } = await start("CREATE TABLE kept (x)");
+      const steps = [
+        step("BEGIN"),
+        ...inserts(INSERT, count),
+        ...inserts(7, 1),
+        ...inserts(INSERT, 3),
+        step("COMMIT"),
+      ];
+      const { result } = await acme.one(batch(...steps));
+      expect(result.step_errors.map((error: { code: string } | null) => error?.code ?? null)).toEqual(
+        steps.map((_, at) => (at === count + 1 ? "SQL_NOT_FOUND" : null)),
+      );
+      expect(await acme.value("SELECT count(*) FROM kept")).toEqual(integer(count + 3));
+    },
+  );
+
+  test("those whose condition does not hold are left out, and the others run", async () => {
+    const { acme } = await start();
+    const all = [
+      ...inserts(INSERT, 4),
+      // There already.
+      ...inserts(INSERT, 1, 2),
+      ...inserts(INSERT, 6, 10).map((one, at) => ({ ...one, condition: ok([4, 5, 5, 7, 4, 9][at]!) })),
+      ...inserts(INSERT, 2, 20).map((one) => ({ ...one, condition: { type: "error", step: 5 } })),
+    ];
+    const { result } = await acme.one(batch(step("BEGIN"), ...all, step("COMMIT")));
+    expect(result.step_errors.map(Boolean).indexOf(true)).toBe(5);
+    const kept = await acme.value("SELECT group_concat(x) FROM (SELECT x FROM kept ORDER BY x)");
+    expect(kept).toMatchObject({ value: "0,1,2,3,10,14,20,21" });
+  });
+
   test("a schema that changes in between is seen by the next", async () => {
     const { acme } = await start("CREATE TABLE kept (x)");
     const add = step("ALTER TABLE kept ADD COLUMN y DEFAULT 'new'");

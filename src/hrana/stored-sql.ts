@@ -45,6 +45,11 @@ export class StoredSql {
     return length;
   }
 
+  /** Whether that is its text. */
+  is(sql: SqlReference, text: string): boolean {
+    return (typeof sql === "string" ? sql : this.#texts?.get(sql)) === text;
+  }
+
   /** @throws {StatementError} `SQL_NOT_FOUND` */
   text(sql: SqlReference): string {
     if (typeof sql === "string") return sql;

@@ -114,17 +114,19 @@ export class StreamStatements {
 
   /**
    * Runs the steps of a batch from `from` on that are the last statement again, as far as nothing has to be asked for
-   * them: undefined where that is not far. What fails is not repeated: it takes no time, of which there may be any number.
+   * them; undefined where there are none. Whatever comes then goes the long way once: what fails takes no time, and
+   * there may be any number of that.
    */
   repeat(batch: Batch, from: number, outcomes: Outcomes, work: Work): Repeated | undefined {
     const last = work.admitted;
     const repeat = last?.repeat;
-    if (!repeat || this.#stored.text(batch[from]!.stmt.sql) !== last.sql) return undefined;
+    const sql = batch[from]?.stmt.sql;
+    if (!repeat || sql === undefined || !this.#stored.is(sql, last.sql)) return undefined;
     last.repeat = undefined;
     const params = paramsOfLikeSteps(batch, from, outcomes, work.access.maxParameters);
     const done: Written[] = [];
     try {
-      if (params.length > 0) repeat(params, REPEAT_MS, done);
+      repeat(params, REPEAT_MS, done);
       return { inspection: last.inspection, done, failed: undefined };
     } catch (failed) {
       return { inspection: last.inspection, done, failed };
@@ -228,7 +230,7 @@ function asMeant(sql: string, error: unknown, attempts: number): string {
   return meant;
 }
 
-/** Of the steps from `from` on that have one text, plain arguments, and are to run if those before them succeed. */
+/** Of the steps from `from` on that have the same text, plain arguments, and run as long as those before them succeed. */
 function paramsOfLikeSteps(
   batch: Batch,
   from: number,
