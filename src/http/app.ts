@@ -16,9 +16,9 @@ import { type AppOptions, type AppSettings, appSettings } from "./app-options.ts
 import { authorize } from "./authorize.ts";
 import { BOOKMARK_HEADER } from "./bookmark-header.ts";
 import { databaseRoutes } from "./database-routes.ts";
-import { type DirectAnswers, pipelineAnswers } from "./direct-answers.ts";
 import type { AdminEnv, TenantryEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
+import type { HranaPipelines } from "./hrana-pipelines.ts";
 import { HRANA_PATHS, hranaProbes } from "./hrana-routes.ts";
 import { InFlight } from "./in-flight.ts";
 import type { RouteDescription } from "./openapi/route-description.ts";
@@ -77,8 +77,14 @@ export interface App {
   readonly control: Hono;
   /** How a request gets in, for what comes on other ways: see served-app.ts. */
   readonly door: Door;
-  /** What is answered the same without the routes; only where tenants' requests run in this process. */
-  readonly directAnswers?: DirectAnswers;
+  /** What libSQL's routes work on, for who answers the same without them; only where they run in this process. */
+  readonly hrana?: HranaHere;
+}
+
+/** Pipelines, and the databases that they are for. */
+export interface HranaHere {
+  readonly pipelines: HranaPipelines;
+  readonly databases: TenantDatabases;
 }
 
 /** What every way in shares, so that a tenant's limits hold over all of them together. */
@@ -203,7 +209,7 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   hono.route("/", probes);
   hono.route("/t/:tenant", probes);
   for (const path of paths) hono.use(path, context as never);
-  let directAnswers: DirectAnswers | undefined;
+  let hrana: HranaHere | undefined;
   if (parts.forward) {
     // Only what the context was made for: any other path is nobody's.
     const handler = parts.forward(settings);
@@ -211,13 +217,13 @@ export function createApp(parts: AppParts, options: AppOptions = {}): App {
   } else {
     const pipelines = tenantPipelines(settings, tenants);
     const ofTenant = tenantRoutes({ settings, pipelines, more: parts.moreTenantRoutes });
-    directAnswers = pipelineAnswers(pipelines, databases);
+    hrana = { pipelines, databases };
     hono.route("/t/:tenant", ofTenant);
     hono.route("/", ofTenant);
   }
   const door = { admit, resolver, inFlight, goesOn, onTenant, settings };
   const control = controlApp(administration, onInternalError);
-  return { hono, access, door, control, ...(directAnswers && { directAnswers }) };
+  return { hono, access, door, control, ...(hrana && { hrana }) };
 }
 
 /** Whether a described route of `/admin` is one of `hono`'s: not every runtime has all of them. */

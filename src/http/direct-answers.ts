@@ -2,10 +2,12 @@
 // Reads nothing from a connection, and admits nobody: direct-requests.ts does.
 import type { LightAnswer } from "../executors/light-http.ts";
 import type { Admitted } from "./admission.ts";
+import type { HranaHere } from "./app.ts";
 import { BOOKMARK_HEADER } from "./bookmark-header.ts";
 import type { Forward } from "./forward.ts";
-import type { HranaPipelines } from "./hrana-pipelines.ts";
-import { requestDatabase, type TenantDatabases } from "./request-database.ts";
+import { type HranaPipelines, JSON_TYPE, type PipelineCall } from "./hrana-pipelines.ts";
+import { assertJson } from "./read-body.ts";
+import { requestDatabase } from "./request-database.ts";
 import type { HeaderGetter } from "./resolve-tenant.ts";
 
 /** A request by path of somebody who may come in. */
@@ -53,14 +55,14 @@ export function executorAnswers(forward: Forward): DirectAnswers {
 }
 
 /** Hrana's pipelines, where they run in this process. */
-export function pipelineAnswers(pipelines: HranaPipelines, databases: TenantDatabases): DirectAnswers {
+export function pipelineAnswers({ pipelines, databases }: HranaHere): DirectAnswers {
   return {
     methods: new Set(["POST"]),
     target: new RegExp(String.raw`^\/t\/[a-z0-9_-]+\/v[23]\/pipeline${QUERY}$`),
     answer: async ({ admitted, header, body = "" }) => {
       const database = requestDatabase(databases, admitted, header);
       const { tenant, record } = admitted;
-      const answer = await pipelines.respond(header, body, {
+      const answer = await pipelineAnswer(pipelines, header, body, {
         tenant,
         incarnation: record.incarnation,
         runner: database.runner,
@@ -74,4 +76,15 @@ export function pipelineAnswers(pipelines: HranaPipelines, databases: TenantData
         : { ...answer, headers: { ...answer.headers, [BOOKMARK_HEADER]: bookmark } };
     },
   };
+}
+
+/** The whole answer to a pipeline. @throws {TenantryError} `UNSUPPORTED_MEDIA_TYPE`, and as `pipelines.answer()` does */
+export async function pipelineAnswer(
+  pipelines: HranaPipelines,
+  header: HeaderGetter,
+  body: string,
+  call: PipelineCall,
+): Promise<LightAnswer> {
+  assertJson(header);
+  return { status: 200, headers: JSON_TYPE, body: await pipelines.answer(body, call) };
 }

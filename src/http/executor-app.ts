@@ -8,6 +8,7 @@ import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
 import { forbidden } from "./authorize.ts";
+import { pipelineAnswer } from "./direct-answers.ts";
 import type { TenantAction, TenantryEnv } from "./env.ts";
 import { errorAnswer, errorResponse } from "./error-response.ts";
 import { unanswered } from "./not-found.ts";
@@ -81,16 +82,14 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
       if (method !== "POST" || !PIPELINE.test(path)) return undefined;
       if (body.length * MOST_BYTES_OF_UNIT > maxBodyBytes) return undefined;
       const tenant = parseTenantId(name);
-      return pipelines
-        .respond((header) => headers[header], body, {
-          tenant,
-          incarnation,
-          runner: tenants.runner(tenant),
-          sessions: true,
-          authorize: authorizeBy(scope, tenant),
-          limits,
-        })
-        .catch((error: unknown) => errorAnswer({ method, path: base + path }, error, onInternalError));
+      return pipelineAnswer(pipelines, (header) => headers[header], body, {
+        tenant,
+        incarnation,
+        runner: tenants.runner(tenant),
+        sessions: true,
+        authorize: authorizeBy(scope, tenant),
+        limits,
+      }).catch((error: unknown) => errorAnswer({ method, path: base + path }, error, onInternalError));
     },
     streams: streamHost({
       tenants,

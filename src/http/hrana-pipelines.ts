@@ -1,6 +1,5 @@
 // Owns pipelines and cursors, from a request's text to its answer's, and the streams that their batons stand for.
 // Knows no framework: what a request may use comes with it, found and authorised.
-import type { LightAnswer } from "../executors/light-http.ts";
 import type { BatchCursor } from "../hrana/batch-cursor.ts";
 import { bodyOf, joined } from "../hrana/json-text.ts";
 import { readPipeline } from "../hrana/pipeline-text.ts";
@@ -12,8 +11,7 @@ import type { Guard } from "../sql/guard.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { linesOf } from "./cursor-body.ts";
 import type { RequestDatabase } from "./request-database.ts";
-import { assertJson, parseJson } from "./read-body.ts";
-import type { HeaderGetter } from "./resolve-tenant.ts";
+import { parseJson } from "./read-body.ts";
 
 /** Of answers. Clients look at this type as a whole: with a charset they take an error for a text. */
 export const JSON_TYPE: Readonly<Record<string, string>> = { "content-type": "application/json" };
@@ -59,12 +57,6 @@ export class HranaPipelines {
       stream.pipeline(requests, access),
     );
     return bodyOf(joined([`${headOf(next)},"results":[`, joined(result, ","), "]}"]));
-  }
-
-  /** The whole answer to a request, by its headers and its body. @throws {TenantryError} as {@link answer} does, and `UNSUPPORTED_MEDIA_TYPE` */
-  async respond(header: HeaderGetter, body: string, call: PipelineCall): Promise<LightAnswer> {
-    assertJson(header);
-    return { status: 200, headers: JSON_TYPE, body: await this.answer(body, call) };
   }
 
   /**

@@ -4,7 +4,7 @@ import type { ExecutorPool } from "../executors/executor-pool.ts";
 import { createGuard } from "../sql/guard.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { type App, type AppOptions, type AppParts, createApp } from "./app.ts";
-import { executorAnswers } from "./direct-answers.ts";
+import { executorAnswers, pipelineAnswers } from "./direct-answers.ts";
 import { type DirectRequests, directRequests } from "./direct-requests.ts";
 import { dumpRoutes } from "./dump-routes.ts";
 import { forwarded, forwardTo } from "./forward.ts";
@@ -87,7 +87,7 @@ export function createServedApp(
           maxParameters,
         }),
   });
-  const answers = executors ? executorAnswers(executors.forward) : app.directAnswers;
+  const answers = executors ? executorAnswers(executors.forward) : app.hrana && pipelineAnswers(app.hrana);
   if (!answers || settings.corsOrigins.length > 0) return { ...app, sockets };
   const direct = directRequests({
     door: app.door,
