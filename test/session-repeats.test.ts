@@ -1,17 +1,23 @@
 // Holds: what runs a session's write again does so in the transaction that has written, and nowhere else.
 import { expect, test } from "vitest";
-import type { Written } from "../src/drivers/driver.ts";
+import type { Repeat, Session, Written } from "../src/drivers/driver.ts";
+import type { LocalHandle } from "../src/drivers/local/local-handle.ts";
 import { insert, tempDatabase, valuesOf } from "./support/temp-database.ts";
 
 const { sql: INSERT } = insert("");
 const statement = (sql: string): { sql: string; params: [] } => ({ sql, params: [] });
 
-test("a write is run again with other parameters until its transaction ends", async () => {
+/** A session in a transaction that has written one row, and what writes more. */
+async function writing(): Promise<{ handle: LocalHandle; session: Session; repeat: Repeat }> {
   const handle = await tempDatabase();
   const session = await handle.session();
   await session.run(statement("BEGIN IMMEDIATE"));
   await session.run(insert("first"));
-  const repeat = session.repeat!(INSERT)!;
+  return { handle, session, repeat: session.repeat!(INSERT)! };
+}
+
+test("a write is run again with other parameters until its transaction ends", async () => {
+  const { handle, session, repeat } = await writing();
   const again = (...params: string[][]): Written[] => {
     const done: Written[] = [];
     repeat(params, 1000, done);
@@ -30,11 +36,7 @@ test("a write is run again with other parameters until its transaction ends", as
 });
 
 test("what has run is known when the one behind it fails, and when its time is up", async () => {
-  const handle = await tempDatabase();
-  const session = await handle.session();
-  await session.run(statement("BEGIN IMMEDIATE"));
-  await session.run(insert("first"));
-  const repeat = session.repeat!(INSERT)!;
+  const { handle, session, repeat } = await writing();
   const failed: Written[] = [];
   expect(() => repeat([["second"], ["third"], [], ["fourth"]], 1000, failed)).toThrow(/Wrong number/);
   expect(failed.map(({ lastRowId }) => lastRowId)).toEqual([2, 3]);

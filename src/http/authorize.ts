@@ -59,3 +59,10 @@ export function forbidden(scope: Scope, tenant?: string): TenantryError {
     ...(tenant !== undefined && { tenant }),
   });
 }
+
+/** Authorises who has that scope over the tenant, as somebody else has found out. */
+export function byScope(scope: Scope, tenant: string): (action: Scope) => void {
+  return (action) => {
+    if (!includesScope(scope, action)) throw forbidden(action, tenant);
+  };
+}

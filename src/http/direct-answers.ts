@@ -63,12 +63,9 @@ export function pipelineAnswers({ pipelines, databases }: HranaHere): DirectAnsw
       const database = requestDatabase(databases, admitted, header);
       const { tenant, record } = admitted;
       const answer = await pipelineAnswer(pipelines, header, body, {
+        ...database,
         tenant,
         incarnation: record.incarnation,
-        runner: database.runner,
-        sessions: database.sessions,
-        authorize: database.authorize,
-        limits: database.limits,
       });
       const bookmark = database.bookmark();
       return bookmark === undefined

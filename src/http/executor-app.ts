@@ -1,15 +1,15 @@
 // Owns a tenant's routes as an executor serves them: the context comes from the message, not from a caller.
 // Checks no credentials: the main process has.
 import { Hono } from "hono";
-import { includesScope, type Scope } from "../auth/caller.ts";
+import type { Scope } from "../auth/caller.ts";
 import type { LightAnswer } from "../executors/light-http.ts";
 import { createGuard } from "../sql/guard.ts";
-import { parseTenantId, type TenantId } from "../tenant-id.ts";
+import { parseTenantId } from "../tenant-id.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 import { type AppOptions, appSettings } from "./app-options.ts";
-import { forbidden } from "./authorize.ts";
+import { byScope } from "./authorize.ts";
 import { pipelineAnswer } from "./direct-answers.ts";
-import type { TenantAction, TenantryEnv } from "./env.ts";
+import type { TenantryEnv } from "./env.ts";
 import { errorAnswer, errorResponse } from "./error-response.ts";
 import { unanswered } from "./not-found.ts";
 import { type StreamHost, streamHost } from "./stream-host.ts";
@@ -56,11 +56,6 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
   const hono = new Hono<TenantryEnv & { Bindings: ResolvedRequest }>();
   hono.onError((error, c) => errorResponse(c, error, onInternalError));
   hono.notFound((c) => errorResponse(c, unanswered(hono as never, c), onInternalError));
-  const authorizeBy =
-    (scope: Scope, tenant: TenantId) =>
-    (action: TenantAction): void => {
-      if (!includesScope(scope, action)) throw forbidden(action, tenant);
-    };
   hono.use(async (c, next) => {
     const { incarnation, scope } = c.env;
     const tenant = parseTenantId(c.env.tenant);
@@ -69,7 +64,7 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
     c.set("schemaKey", incarnation);
     c.set("exactIntegers", exactIntegers);
     c.set("limits", limits);
-    c.set("authorize", authorizeBy(scope, tenant));
+    c.set("authorize", byScope(scope, tenant));
     await next();
   });
   const pipelines = tenantPipelines(settings, tenants);
@@ -87,7 +82,7 @@ export function executorApp(tenants: Tenants, options: AppOptions): ExecutorApp 
         incarnation,
         runner: tenants.runner(tenant),
         sessions: true,
-        authorize: authorizeBy(scope, tenant),
+        authorize: byScope(scope, tenant),
         limits,
       }).catch((error: unknown) => errorAnswer({ method, path: base + path }, error, onInternalError));
     },

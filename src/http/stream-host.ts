@@ -1,6 +1,6 @@
 // Owns streams as they run in this process, for whoever holds them open by other means than batons: a socket.
 // Finds no tenants and no callers: they come with each request, resolved and authorised.
-import { includesScope, type Scope } from "../auth/caller.ts";
+import type { Scope } from "../auth/caller.ts";
 import type { EntryReader } from "../hrana/hosted-stream.ts";
 import { Stream } from "../hrana/stream.ts";
 import type { StreamAccess } from "../hrana/stream-statements.ts";
@@ -10,7 +10,7 @@ import { parseBatch, parseStreamRequest } from "../hrana/stream-request.ts";
 import type { Guard } from "../sql/guard.ts";
 import { parseTenantId, type TenantId } from "../tenant-id.ts";
 import type { Tenants } from "../tenants/tenants.ts";
-import { forbidden } from "./authorize.ts";
+import { byScope } from "./authorize.ts";
 import type { RequestLimits } from "./env.ts";
 
 /** Who asks, of which tenant. */
@@ -105,9 +105,7 @@ class LocalStream implements CalledStream {
       ...this.#fixed,
       sessions: true,
       guard,
-      authorize: (needs) => {
-        if (!includesScope(scope, needs)) throw forbidden(needs, tenant);
-      },
+      authorize: byScope(scope, tenant),
       maxRows: limits.maxRows,
       maxResponseBytes: limits.maxResponseBytes,
       maxParameters,

@@ -1,7 +1,6 @@
 // Owns one better-sqlite3 connection: its pragmas, its prepared statements, and a statement's run.
 // Everything here is synchronous; who may run when is the handle's business.
-// The global of that name is looked up anew with each use.
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // The global of that name is looked up anew with each use.
 import Database from "better-sqlite3";
 import { splitStatements } from "../../sql/split-statements.ts";
 import { isTenantryError } from "../../tenantry-error.ts";
